@@ -1,0 +1,56 @@
+# What a developer types. Everything a target needs is installed by the target
+# itself: Go tools under .cache, programs for the end-to-end tests from Debian.
+
+GO       ?= go
+FUZZTIME ?= 1m
+LINT_VERSION := v2.15.0
+LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
+UNIT     := $$($(GO) list ./... | grep -v /test/)
+
+.PHONY: help run build test check fmt lint unit e2e fuzz bench coverage packages
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## run the server
+	$(GO) run .
+
+build: ## build ./rtmp-server
+	$(GO) build -o rtmp-server .
+
+test: packages check coverage e2e ## run every test, installing what is missing
+	./test/fuzz.sh 3s
+
+check: lint unit ## the quick gate: format, vet, lint, unit tests under the race detector
+
+unit:
+	$(GO) test -race -count=1 $(UNIT)
+
+e2e: packages ## end-to-end tests with real programs
+	$(GO) test -race -count=1 -timeout 8m ./test/...
+
+lint: $(LINT)
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(LINT) fmt --diff
+	$(LINT) run
+
+fmt: $(LINT) ## format the code
+	$(LINT) fmt
+
+fuzz: ## run each fuzz target for FUZZTIME
+	./test/fuzz.sh $(FUZZTIME)
+
+bench: ## run the micro-benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem $(UNIT)
+
+coverage: ## fail if the core is covered by less than 90 %
+	./test/coverage.sh 90 amf rtmp media stream
+
+packages:
+	./test/packages.sh
+
+$(LINT):
+	GOBIN=$(CURDIR)/.cache/tools GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv .cache/tools/golangci-lint $@

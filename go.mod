@@ -1,0 +1,10 @@
+module github.com/AgustinSRG/rtmp-server
+
+go 1.26.0
+
+require (
+	github.com/joho/godotenv v1.5.1
+	go.uber.org/goleak v1.3.0
+	golang.org/x/sys v0.49.0
+	golang.org/x/time v0.16.0
+)

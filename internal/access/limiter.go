@@ -1,0 +1,83 @@
+package access
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// defaultIPv6Prefix is the prefix that providers hand to one subscriber (RFC 6177), who can use each of its 2^64 addresses.
+const defaultIPv6Prefix = 64
+
+// Limiter counts the connections of each address and refuses those above the limit. All listeners share one.
+type Limiter struct {
+	limit      int
+	exempt     List
+	ipv6Prefix int
+
+	mu     sync.Mutex
+	active int
+	// counts holds subscribers with at least one connection, so that it never outgrows the connections there are.
+	counts map[netip.Addr]int
+}
+
+// NewLimiter returns a Limiter that grants limit connections to each IPv4 address and to each IPv6 subnet of v6prefix bits.
+// A limit below 1 means no limit; a v6prefix outside 1 to 128 means 64. Addresses in exempt are neither limited nor counted.
+func NewLimiter(limit int, exempt List, v6prefix int) *Limiter {
+	if v6prefix < 1 || v6prefix > 128 {
+		v6prefix = defaultIPv6Prefix
+	}
+	return &Limiter{limit: limit, exempt: exempt, ipv6Prefix: v6prefix, counts: make(map[netip.Addr]int)}
+}
+
+// Acquire counts one more connection from a, or reports false when a already holds as many as it may. The connection's owner
+// calls release at its end; calling it again, or after a refusal, does nothing. Connections whose address is the invalid
+// zero Addr share one count.
+func (l *Limiter) Acquire(a netip.Addr) (release func(), ok bool) {
+	if l.limit < 1 || l.exempt.Contains(a) {
+		return nothing, true
+	}
+	from := l.subscriber(a)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.counts[from] >= l.limit {
+		return nothing, false
+	}
+	l.counts[from]++
+	l.active++
+	return sync.OnceFunc(func() { l.release(from) }), true
+}
+
+func nothing() {}
+
+func (l *Limiter) release(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active--
+	if l.counts[from]--; l.counts[from] == 0 {
+		delete(l.counts, from)
+	}
+}
+
+// subscriber returns the address under which a is counted: its own for IPv4, the first one of its subnet for IPv6.
+func (l *Limiter) subscriber(a netip.Addr) netip.Addr {
+	a = a.Unmap()
+	if !a.Is6() {
+		return a
+	}
+	subnet, _ := a.Prefix(l.ipv6Prefix) // fails for bad lengths only, and NewLimiter lets none in
+	return subnet.Addr()
+}
+
+// Active returns the number of counted connections.
+func (l *Limiter) Active() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.active
+}
+
+// Len returns the number of addresses and IPv6 subnets that hold a counted connection.
+func (l *Limiter) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.counts)
+}

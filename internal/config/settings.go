@@ -1,0 +1,115 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/access"
+)
+
+// Settings are the values the server runs with, each within its range. The row of the table that fills a field says what
+// it means to the operator.
+type Settings struct {
+	BindAddress string // address without brackets, or host name; empty means all addresses
+	RTMPPort    int    // 0 lets the system choose
+	RTMPHost    string
+	ChunkSize   int // outgoing, in bytes
+
+	PlayWhitelist access.List // holds everyone by default: ask Contains, not Empty
+	IDMaxLength   int         // in characters, which are all ASCII
+	Takeover      Takeover
+	PlayWait      time.Duration // 0 means for ever
+	CacheBytes    int64         // per channel; 0 switches the cache off
+
+	MaxConnectionsPerIP      int // 0 means no limit
+	ConnectionLimitWhitelist access.List
+	IPv6Prefix               int // bits
+
+	LogRequests bool
+	LogDebug    bool
+}
+
+// Takeover says what happens when a second publisher with an accepted key comes to a channel that has one.
+type Takeover string
+
+const (
+	// TakeoverIdle replaces the present publisher only if it has been silent for more than 2 s, as one is whose encoder
+	// lost its connection and is coming back. Otherwise the second one is refused.
+	TakeoverIdle Takeover = "idle"
+	// TakeoverNever refuses the second publisher.
+	TakeoverNever Takeover = "never"
+	// TakeoverAlways replaces the present publisher.
+	TakeoverAlways Takeover = "always"
+)
+
+var (
+	// ErrValue is wrapped by the error of a setting whose value cannot be used.
+	ErrValue = errors.New("unusable value")
+	// ErrUnsupported is wrapped by the error of a setting that this version cannot honour.
+	ErrUnsupported = errors.New("not supported by this version")
+)
+
+// Lookup returns the value of an environment variable, and whether it is set, as [os.LookupEnv] does.
+type Lookup = func(name string) (string, bool)
+
+// Load reads all settings through lookup. Spaces around a value are ignored, and a blank value counts as unset. The error joins
+// every mistake there is, one line each, with the variable, its value unless that is secret, and what is expected;
+// the Settings are usable only without an error.
+func Load(lookup Lookup) (Settings, error) {
+	settings, err := load(table, lookup)
+	if err = errors.Join(err, checkUnsupported(lookup)); err != nil {
+		return Settings{}, err
+	}
+	return settings, nil
+}
+
+func load(rows []row, lookup Lookup) (Settings, error) {
+	var settings Settings
+	var mistakes []error
+	for _, r := range rows {
+		value := trimmed(lookup, r.name)
+		if value == "" {
+			value = r.fallback
+		}
+		if err := r.set(&settings, value); err != nil {
+			mistakes = append(mistakes, r.mistake(value, err))
+		}
+	}
+	return settings, errors.Join(mistakes...)
+}
+
+// trimmed returns the value of a variable without the spaces and line ends around it; unset and blank are the same.
+func trimmed(lookup Lookup, name string) string {
+	value, _ := lookup(name)
+	return strings.TrimSpace(value)
+}
+
+// mistake describes a value that cannot be used. The reason quotes parts of the value, so a secret has none.
+func (r row) mistake(value string, reason error) error {
+	if r.secret {
+		return fmt.Errorf("%w: %s=%s: expected %s", ErrValue, r.name, mask, r.expected)
+	}
+	return fmt.Errorf("%w: %s=%q: %w, expected %s", ErrValue, r.name, value, reason, r.expected)
+}
+
+// mask stands for the value of a secret.
+const mask = "***"
+
+// Effective returns the name and value of each setting, in the order of the table and in the form in which it could be set, for
+// the line that is logged at the start. Secrets are masked.
+func (s Settings) Effective() []slog.Attr { return s.effective(table) }
+
+func (s Settings) effective(rows []row) []slog.Attr {
+	attrs := make([]slog.Attr, len(rows))
+	for i, r := range rows {
+		value := r.text(&s)
+		if r.secret && value != "" {
+			value = mask
+		}
+		attrs[i] = slog.String(r.name, value)
+	}
+	return attrs
+}

@@ -1,0 +1,125 @@
+package rtmp
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+const (
+	// DefaultChunkSize is the chunk size of both directions until a Set Chunk
+	// Size message changes it (RTMP 1.0 section 5.4.1).
+	DefaultChunkSize = 128
+
+	// extendedTimestamp in a 24-bit timestamp field says that the full value
+	// follows in 4 more bytes (RTMP 1.0 section 5.3.1.3).
+	extendedTimestamp = 0xFFFFFF
+)
+
+// Header types of a chunk (RTMP 1.0 section 5.3.1.2).
+const (
+	chunkFull       = 0 // absolute timestamp, length, type, message stream id
+	chunkSameStream = 1 // timestamp delta, length, type
+	chunkSameLength = 2 // timestamp delta
+	chunkSame       = 3 // nothing
+)
+
+// AppendMessage appends m to dst as chunks of at most chunkSize payload bytes
+// and returns the extended slice.
+//
+// The first chunk always has the full header with an absolute timestamp. That
+// costs at most 8 bytes a message and makes the bytes independent of whatever
+// was sent before, so that one encoding serves every viewer and a message can
+// be left out without breaking the next one. The extended timestamp is
+// repeated in continuation chunks, as FFmpeg, GStreamer and Adobe's products
+// require.
+func AppendMessage(dst []byte, m Message, chunkSize int) []byte {
+	dst = slices.Grow(dst, EncodedSize(m, chunkSize))
+	dst = appendBasicHeader(dst, chunkFull, m.ChunkStream)
+	dst = appendUint24(dst, min(m.Timestamp, extendedTimestamp))
+	dst = appendUint24(dst, uint32(len(m.Payload)))
+	dst = append(dst, byte(m.Type))
+	dst = binary.LittleEndian.AppendUint32(dst, m.Stream)
+	dst = appendExtension(dst, m.Timestamp)
+
+	payload := m.Payload
+	for len(payload) > chunkSize {
+		dst = append(dst, payload[:chunkSize]...)
+		payload = payload[chunkSize:]
+		dst = appendBasicHeader(dst, chunkSame, m.ChunkStream)
+		dst = appendExtension(dst, m.Timestamp)
+	}
+	return append(dst, payload...)
+}
+
+// EncodedSize returns the number of bytes that [AppendMessage] appends.
+func EncodedSize(m Message, chunkSize int) int {
+	return HeaderSize(m) + len(m.Payload) + Continuations(len(m.Payload), chunkSize)*ContinuationSize(m)
+}
+
+// HeaderSize returns the size of the header before the first payload byte of
+// an encoded message.
+func HeaderSize(m Message) int {
+	return basicHeaderSize(m.ChunkStream) + 11 + extensionSize(m.Timestamp)
+}
+
+// ContinuationSize returns the size of the header before every further chunk
+// of an encoded message.
+func ContinuationSize(m Message) int {
+	return basicHeaderSize(m.ChunkStream) + extensionSize(m.Timestamp)
+}
+
+// Continuations returns how many chunks follow the first one of a payload.
+func Continuations(payload, chunkSize int) int {
+	if payload == 0 {
+		return 0
+	}
+	return (payload - 1) / chunkSize
+}
+
+func basicHeaderSize(chunkStream uint32) int {
+	switch {
+	case chunkStream < 64:
+		return 1
+	case chunkStream < 64+256:
+		return 2
+	default:
+		return 3
+	}
+}
+
+func extensionSize(timestamp uint32) int {
+	if timestamp >= extendedTimestamp {
+		return 4
+	}
+	return 0
+}
+
+// appendBasicHeader writes the shortest of the three forms (RTMP 1.0 section
+// 5.3.1.1). The 16-bit id of the longest form is the one that is
+// little-endian.
+func appendBasicHeader(dst []byte, format byte, chunkStream uint32) []byte {
+	format <<= 6
+	switch basicHeaderSize(chunkStream) {
+	case 1:
+		return append(dst, format|byte(chunkStream))
+	case 2:
+		return append(dst, format, byte(chunkStream-64))
+	default:
+		return append(dst, format|1, byte(chunkStream-64), byte((chunkStream-64)>>8))
+	}
+}
+
+func appendExtension(dst []byte, timestamp uint32) []byte {
+	if timestamp < extendedTimestamp {
+		return dst
+	}
+	return binary.BigEndian.AppendUint32(dst, timestamp)
+}
+
+func appendUint24(dst []byte, v uint32) []byte {
+	return append(dst, byte(v>>16), byte(v>>8), byte(v))
+}
+
+func uint24(b []byte) uint32 {
+	return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2])
+}

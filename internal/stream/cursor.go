@@ -1,0 +1,153 @@
+package stream
+
+import (
+	"io"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/media"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
+
+// Cursor is one viewer's place in a log. It belongs to one goroutine.
+type Cursor struct {
+	log *Log
+	// headers are still to be returned before the successors of at.
+	headers []*Message
+	// at is the last message that was passed.
+	at *Message
+	// needKeyframe leaves out video until a keyframe comes.
+	needKeyframe bool
+	// since is when the cursor was last placed: what had arrived before does
+	// not count as its lag.
+	since        time.Duration
+	audio, video bool
+}
+
+// Start says where a new cursor is placed.
+type Start uint8
+
+const (
+	// AtGroup starts with the newest keyframe group.
+	AtGroup Start = iota
+	// AtLive starts with what is appended next; video starts at the next
+	// keyframe.
+	AtLive
+)
+
+// Cursor returns a new cursor: it reads the metadata and headers of the log
+// first, then what the start says.
+func (l *Log) Cursor(start Start) *Cursor {
+	c := &Cursor{log: l, audio: true, video: true}
+	c.place(start)
+	return c
+}
+
+// place moves the cursor to the entry point, or to the tail. The tail is read
+// before the entry point: a header that comes in between is then met twice
+// rather than never.
+func (c *Cursor) place(start Start) {
+	tail := c.log.tail.Load()
+	e := c.log.entry.Load()
+	c.headers = e.headers
+	c.since = tail.arrival
+	if e.before != nil && start == AtGroup {
+		c.at = e.before
+		c.needKeyframe = false
+		return
+	}
+	c.at = tail
+	c.needKeyframe = e.video
+}
+
+// Next returns the next message for this viewer, nil if it has all there is,
+// and io.EOF once it has all there will ever be.
+func (c *Cursor) Next() (*Message, error) {
+	for len(c.headers) > 0 {
+		m := c.headers[0]
+		c.headers = c.headers[1:]
+		if c.wants(m) {
+			return m, nil
+		}
+	}
+	for {
+		ended := c.log.ended.Load() // before next: nothing follows once it is set
+		m := c.at.next.Load()
+		switch {
+		case m != nil:
+			c.at = m
+			if c.wants(m) {
+				return m, nil
+			}
+		case ended:
+			return nil, io.EOF
+		default:
+			return nil, nil
+		}
+	}
+}
+
+// wants reports whether the viewer gets a message.
+func (c *Cursor) wants(m *Message) bool {
+	switch m.Type {
+	case rtmp.TypeAudio:
+		return c.audio
+	case rtmp.TypeVideo:
+		if m.keyframe {
+			c.needKeyframe = c.needKeyframe && !c.video
+		}
+		return c.video && (!c.needKeyframe || m.packet != media.Frame)
+	default:
+		return true
+	}
+}
+
+// SetAudio switches audio off or on. Switched on, the sequence headers are sent
+// again.
+func (c *Cursor) SetAudio(on bool) {
+	if on && !c.audio {
+		c.headers = c.log.entry.Load().headers
+	}
+	c.audio = on
+}
+
+// SetVideo switches video off or on. Switched on, the sequence headers are sent
+// again, and frames from the next keyframe.
+func (c *Cursor) SetVideo(on bool) {
+	if on && !c.video {
+		c.headers = c.log.entry.Load().headers
+		c.needKeyframe = true
+	}
+	c.video = on
+}
+
+// Skipped is what a viewer missed because it was too slow.
+type Skipped struct {
+	Messages, Bytes uint64
+	// Lag is how far behind it was.
+	Lag time.Duration
+}
+
+// CatchUp applies the lag policy: a cursor that is more than limit behind the
+// tail moves on to the entry point, so that whole groups are left out and never
+// single frames, and reads the headers again. It does not move when the newest
+// group is the one it is reading. ok tells whether it moved.
+func (c *Cursor) CatchUp(limit time.Duration) (s Skipped, ok bool) {
+	next := c.at.next.Load()
+	if next == nil {
+		return Skipped{}, false
+	}
+	lag := c.log.tail.Load().arrival - max(next.arrival, c.since)
+	if lag <= limit {
+		return Skipped{}, false
+	}
+	if e := c.log.entry.Load(); e.before != nil && e.before.sequence <= c.at.sequence {
+		return Skipped{}, false
+	}
+	from := c.at
+	c.place(AtGroup)
+	return Skipped{
+		Messages: c.at.sequence - from.sequence,
+		Bytes:    c.at.position - from.position,
+		Lag:      lag,
+	}, true
+}

@@ -1,0 +1,73 @@
+package stream
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/media"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
+
+// PlayStream is the message stream id for which messages are laid out: the one
+// that every client gets from its first createStream.
+const PlayStream = 1
+
+// streamIDOffset is where the message stream id stands in the first chunk
+// header of a message: behind a basic header of one byte, since all chunk
+// streams in use are below 64.
+const streamIDOffset = 1 + 7
+
+// messageOverhead is what a message costs beside its bytes. Counting it bounds
+// the log against a publisher that sends a hundred thousand one-byte frames a
+// second.
+const messageOverhead = 256
+
+// Message is one immutable message of a log. All viewers share it.
+type Message struct {
+	next atomic.Pointer[Message]
+
+	// sequence and position count the messages and the bytes of the log up to
+	// and with this message.
+	sequence uint64
+	position uint64
+	// arrival is when the publisher's message was read, on the clock of the
+	// log's owner.
+	arrival time.Duration
+	chunks  []byte
+
+	// Timestamp is that of the publisher, in milliseconds.
+	Timestamp uint32
+	// Type is rtmp.TypeAudio, TypeVideo or TypeData.
+	Type   rtmp.MessageType
+	packet media.PacketType
+	// keyframe marks the frames at which a viewer may start: those of the
+	// track that the log cuts its groups at.
+	keyframe bool
+}
+
+// newMessage lays out m for players. The payload is copied.
+func newMessage(m rtmp.Message, chunkSize int) *Message {
+	m.Stream = PlayStream
+	m.ChunkStream = rtmp.ChunkStreamFor(m.Type)
+	return &Message{
+		chunks:    rtmp.AppendMessage(nil, m, chunkSize),
+		Timestamp: m.Timestamp,
+		Type:      m.Type,
+	}
+}
+
+// Chunks returns the message as RTMP chunks for message stream [PlayStream].
+// The bytes are shared: nobody may change them.
+func (m *Message) Chunks() []byte { return m.chunks }
+
+// ChunksFor returns the message as RTMP chunks for any message stream. Other
+// streams than [PlayStream], which hardly any client asks for, cost a copy.
+func (m *Message) ChunksFor(stream uint32) []byte {
+	if stream == PlayStream {
+		return m.chunks
+	}
+	chunks := append([]byte(nil), m.chunks...)
+	binary.LittleEndian.PutUint32(chunks[streamIDOffset:], stream)
+	return chunks
+}

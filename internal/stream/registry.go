@@ -1,0 +1,260 @@
+package stream
+
+import (
+	"crypto/subtle"
+	"errors"
+	"sync"
+	"time"
+)
+
+var (
+	// ErrBusy refuses a publication of a channel that has a publisher which
+	// may not be replaced.
+	ErrBusy = errors.New("channel is busy")
+	// ErrWrongKey refuses a subscription to a live channel.
+	ErrWrongKey = errors.New("wrong key")
+)
+
+// Takeover says what happens when a second publisher comes to a channel.
+type Takeover uint8
+
+const (
+	// TakeoverIdle lets it replace one that has been silent for longer than
+	// [IdleAfter]: an encoder that lost its network and comes back before its
+	// old connection timed out.
+	TakeoverIdle Takeover = iota
+	// TakeoverNever refuses it.
+	TakeoverNever
+	// TakeoverAlways lets it replace the present one.
+	TakeoverAlways
+)
+
+// IdleAfter is how long a publisher must have sent no media to be replaceable
+// under [TakeoverIdle].
+const IdleAfter = 2 * time.Second
+
+// Session is the connection behind a publication or a subscription.
+type Session interface {
+	// Kick ends the session for the given reason. It does not block, and the
+	// registry calls it without holding a lock.
+	Kick(Reason)
+}
+
+// Publisher is the session of a publication.
+type Publisher interface {
+	Session
+	// Silent returns for how long no media has arrived.
+	Silent() time.Duration
+}
+
+// Options are the settings of a [Registry].
+type Options struct {
+	// ChunkSize is the outgoing chunk size of all viewers.
+	ChunkSize int
+	// CacheBytes is the most that a channel keeps for newcomers; 0 keeps
+	// nothing.
+	CacheBytes int64
+	Takeover   Takeover
+}
+
+// Registry knows the channels: which are live, and who watches or waits.
+type Registry struct {
+	options Options
+
+	mu       sync.Mutex // guards channels and the membership of each channel
+	channels map[string]*channel
+}
+
+// NewRegistry returns a registry without channels.
+func NewRegistry(options Options) *Registry {
+	return &Registry{options: options, channels: make(map[string]*channel)}
+}
+
+// Claim is a publisher's wish for a channel.
+type Claim struct {
+	Channel, Key string
+	// StreamID is the id under which close-stream commands name the
+	// publication.
+	StreamID  string
+	Publisher Publisher
+}
+
+// Available returns nil if a publisher who comes now could have the channel,
+// or [ErrBusy]. Nothing is reserved: a client whose key is still to be checked
+// must not be able to lock the owner out.
+func (r *Registry) Available(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ch := r.channels[name]; ch != nil && !r.replaceable(ch.publication) {
+		return ErrBusy
+	}
+	return nil
+}
+
+func (r *Registry) replaceable(p *Publication) bool {
+	switch {
+	case p == nil || r.options.Takeover == TakeoverAlways:
+		return true
+	case r.options.Takeover == TakeoverNever:
+		return false
+	default:
+		return p.claim.Publisher.Silent() > IdleAfter
+	}
+}
+
+// Publish claims the channel, atomically: of any number of simultaneous
+// claims one wins and the others get [ErrBusy]. Players that wait with the
+// same key are woken, those with another key are kicked, and so is a publisher
+// that is replaced.
+func (r *Registry) Publish(c Claim) (*Publication, error) {
+	p, kicks, err := r.claim(c)
+	for _, k := range kicks {
+		k.session.Kick(k.reason)
+	}
+	return p, err
+}
+
+// kick is a session to end once the lock is released.
+type kick struct {
+	session Session
+	reason  Reason
+}
+
+func (r *Registry) claim(c Claim) (*Publication, []kick, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ch := r.open(c.Channel)
+	var kicks []kick
+	if old := ch.publication; old != nil {
+		if !r.replaceable(old) {
+			return nil, nil, ErrBusy
+		}
+		old.log.end()
+		kicks = append(kicks, kick{old.claim.Publisher, ReasonReplaced})
+	}
+	p := newPublication(r, ch, c)
+	ch.publication = p
+	for _, s := range ch.strangers(c.Key) {
+		kicks = append(kicks, kick{s.session, ReasonWrongKey})
+		ch.remove(s)
+	}
+	ch.wake()
+	return p, kicks, nil
+}
+
+// Subscription is a player's place on a channel, whether it is live or not.
+type Subscription struct {
+	registry *Registry
+	channel  *channel
+	key      string
+	session  Session
+	wake     chan<- struct{}
+	// index is the place in channel.subscriptions, -1 once removed; guarded by
+	// channel.mu.
+	index int
+}
+
+// Subscribe adds a player to a channel. A live channel wants its key, compared
+// in constant time, and answers [ErrWrongKey]; on any other the player waits.
+//
+// Whenever there is something new, the registry sends on wake, unless that
+// would block: wake must have room for one element and belongs to one
+// goroutine, which then looks for everything that may be new.
+func (r *Registry) Subscribe(name, key string, session Session, wake chan<- struct{}) (*Subscription, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ch := r.channels[name]; ch != nil && ch.publication != nil && !sameKey(ch.publication.claim.Key, key) {
+		return nil, ErrWrongKey
+	}
+	s := &Subscription{registry: r, channel: r.open(name), key: key, session: session, wake: wake}
+	s.channel.add(s)
+	return s, nil
+}
+
+// Log returns the log of the present publication, or nil if the channel is not
+// live.
+func (s *Subscription) Log() *Log {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	if p := s.channel.publication; p != nil && s.member() {
+		return p.log
+	}
+	return nil
+}
+
+// member must be called with the registry's lock held.
+func (s *Subscription) member() bool {
+	s.channel.mu.Lock()
+	defer s.channel.mu.Unlock()
+	return s.index >= 0
+}
+
+// Close takes the player off the channel. It may be called more than once.
+func (s *Subscription) Close() {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	s.channel.remove(s)
+	s.registry.release(s.channel)
+}
+
+// KillSession ends every session of a channel, publisher and players, and
+// returns how many there were.
+func (r *Registry) KillSession(name string) int {
+	r.mu.Lock()
+	var sessions []Session
+	if ch := r.channels[name]; ch != nil {
+		if ch.publication != nil {
+			sessions = append(sessions, ch.publication.claim.Publisher)
+		}
+		sessions = append(sessions, ch.sessions()...)
+	}
+	r.mu.Unlock()
+	for _, s := range sessions {
+		s.Kick(ReasonKilled)
+	}
+	return len(sessions)
+}
+
+// CloseStream ends the connection that publishes the stream with this id on
+// the channel, and reports whether there was one.
+func (r *Registry) CloseStream(name, streamID string) bool {
+	r.mu.Lock()
+	var publisher Publisher
+	if ch := r.channels[name]; ch != nil && ch.publication != nil && ch.publication.claim.StreamID == streamID {
+		publisher = ch.publication.claim.Publisher
+	}
+	r.mu.Unlock()
+	if publisher == nil {
+		return false
+	}
+	publisher.Kick(ReasonKilled)
+	return true
+}
+
+// Len returns the number of channels that are live or waited for.
+func (r *Registry) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.channels)
+}
+
+// open must be called with the lock held.
+func (r *Registry) open(name string) *channel {
+	ch := r.channels[name]
+	if ch == nil {
+		ch = &channel{name: name}
+		r.channels[name] = ch
+	}
+	return ch
+}
+
+// release forgets a channel that nobody uses; the lock is held.
+func (r *Registry) release(ch *channel) {
+	if ch.publication == nil && ch.empty() && r.channels[ch.name] == ch {
+		delete(r.channels, ch.name)
+	}
+}
+
+func sameKey(a, b string) bool {
+	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}

@@ -1,0 +1,311 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+const (
+	// smallReadBuffer serves connections that send commands only, and
+	// ingestReadBuffer those that publish: fewer, larger reads.
+	smallReadBuffer  = 4 << 10
+	ingestReadBuffer = 64 << 10
+)
+
+// conn is one connection. Its fields belong to the reading goroutine, but for
+// those that say otherwise.
+type conn struct {
+	server  *Server
+	id      uint64
+	addr    netip.AddrPort
+	nc      net.Conn
+	log     *slog.Logger
+	started time.Duration
+
+	// ctx ends when the connection has to.
+	ctx    context.Context
+	cancel context.CancelFunc
+	// reason is why the connection ends: the first one given counts. Any
+	// goroutine may set it, through end.
+	reason atomic.Pointer[stream.Reason]
+	// detail says more about the reason, for the log.
+	detail error
+
+	out   *writer
+	watch *watchdog
+
+	reader *rtmp.Reader
+	acks   rtmp.AckWindow
+	// readAt is when the last bytes were read from the socket, the time of
+	// arrival of the messages they complete.
+	readAt time.Duration
+	// chunks is how many chunks chunkBudget has been charged for.
+	chunks        uint64
+	chunkBudget   *rate.Limiter
+	messageBudget *rate.Limiter
+	pingBudget    *rate.Limiter
+	// ignored counts messages of unknown types and media without a
+	// publication.
+	ignored uint64
+
+	connected bool
+	app       string
+	streams   map[uint32]*netStream
+	// lastStream is the message stream id that was handed out last.
+	lastStream uint32
+}
+
+func newConn(s *Server, nc net.Conn, addr netip.AddrPort) *conn {
+	c := &conn{
+		server:        s,
+		id:            s.nextID.Add(1),
+		addr:          addr,
+		nc:            nc,
+		started:       s.now(),
+		readAt:        s.now(),
+		streams:       make(map[uint32]*netStream),
+		chunkBudget:   rate.NewLimiter(chunkRate, chunkBurst),
+		messageBudget: rate.NewLimiter(messageRate, messageBurst),
+		pingBudget:    rate.NewLimiter(pingRate, pingBurst),
+	}
+	c.log = s.log.With("id", c.id, "addr", addr.String())
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.out = newWriter(c)
+	c.watch = newWatchdog(c)
+	return c
+}
+
+// serve runs the connection from accept to its last line in the log.
+func (c *conn) serve() {
+	defer c.logEnd()
+	defer c.cancel()
+	defer c.watch.stop()
+	defer func() { _ = c.nc.Close() }()
+	defer c.isolate()
+
+	if err := tune(c.nc); err != nil {
+		c.log.Debug("socket options not set", "error", err)
+	}
+	buffered := bufio.NewReaderSize(ingress{c}, smallReadBuffer)
+	if err := c.handshake(buffered); err != nil {
+		c.fail(err)
+		return
+	}
+	c.reader = rtmp.NewReader(buffered, rtmp.UnacceptedLimits)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		c.out.run()
+	}()
+	c.readMessages()
+	c.farewell()
+	c.hangUp(written)
+}
+
+// isolate keeps a panic within the connection that caused it.
+func (c *conn) isolate() {
+	if p := recover(); p != nil {
+		c.logPanic(p)
+		c.closeStreams()
+		c.out.close()
+	}
+}
+
+func (c *conn) logPanic(value any) {
+	c.end(ReasonInternal)
+	c.log.Error("panic", "value", value, "stack", string(debug.Stack()))
+}
+
+func (c *conn) handshake(r io.Reader) error {
+	hs, err := rtmp.AcceptHandshake(r, c.nc, rtmp.HandshakeOptions{Random: rand.Reader})
+	if err != nil {
+		return err
+	}
+	c.log.Debug("handshake done", "scheme", hs.Scheme.String())
+	c.watch.enter(phaseUnaccepted)
+	return nil
+}
+
+// ingress is where the bytes of a connection come in. Before each read, which
+// may block, it does what the bytes so far call for: nothing complete is left
+// in the buffer then.
+type ingress struct{ c *conn }
+
+func (in ingress) Read(p []byte) (int, error) {
+	c := in.c
+	if err := c.settle(); err != nil {
+		return 0, err
+	}
+	n, err := c.nc.Read(p)
+	c.readAt = c.server.now()
+	c.watch.read.Store(int64(c.readAt))
+	return n, err
+}
+
+// settle wakes the viewers of what was published, acknowledges what was
+// received, and charges for the chunks.
+func (c *conn) settle() error {
+	if c.reader == nil {
+		return nil
+	}
+	for _, s := range c.streams {
+		if s.publication != nil {
+			s.publication.Flush()
+		}
+	}
+	c.acknowledge()
+	chunks := c.reader.Chunks()
+	n := int(chunks - c.chunks)
+	c.chunks = chunks
+	if !c.chunkBudget.AllowN(time.Now(), n) {
+		return errFlood
+	}
+	return nil
+}
+
+// errFlood says that a peer sends more chunks or messages per second than any
+// real client.
+var errFlood = errors.New("too many chunks or messages a second")
+
+func (c *conn) acknowledge() {
+	if sequence, due := c.acks.Due(c.reader.Received()); due {
+		c.out.send(rtmp.Acknowledgement(sequence))
+	}
+}
+
+// readMessages carries out what the peer sends until the connection ends.
+func (c *conn) readMessages() {
+	for c.reason.Load() == nil {
+		m, err := c.reader.ReadMessage()
+		if err == nil && !c.messageBudget.Allow() {
+			err = errFlood
+		}
+		if err == nil {
+			c.acknowledge()
+			err = c.dispatch(m)
+		}
+		if err != nil {
+			c.fail(err)
+			return
+		}
+	}
+}
+
+// refusal ends a connection for a reason that is the peer's own doing and that
+// it was told of.
+type refusal struct {
+	reason stream.Reason
+	detail error
+}
+
+func (r *refusal) Error() string { return string(r.reason) }
+
+// fail ends the connection because of err.
+func (c *conn) fail(err error) {
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		c.endWith(refused.reason, refused.detail)
+	case errors.Is(err, errFlood):
+		c.endWith(ReasonFlood, nil)
+	case c.reader == nil && errors.Is(err, io.EOF):
+		c.endWith(ReasonProbe, nil)
+	default:
+		c.endWith(readReason(err), err)
+	}
+}
+
+func (c *conn) endWith(reason stream.Reason, detail error) {
+	if c.end(reason) {
+		c.detail = detail
+	}
+}
+
+// end asks the connection to end for the given reason and reports whether it
+// is the first one to do so. It may be called from any goroutine and does not
+// block: it interrupts the reading one, which does the rest.
+func (c *conn) end(reason stream.Reason) bool {
+	if !c.reason.CompareAndSwap(nil, &reason) {
+		return false
+	}
+	c.cancel()
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	return true
+}
+
+// Kick implements stream.Session.
+func (c *conn) Kick(reason stream.Reason) { c.end(reason) }
+
+// Silent implements stream.Publisher.
+func (c *conn) Silent() time.Duration {
+	return c.server.now() - time.Duration(c.watch.media.Load())
+}
+
+// hangUp gives the peer a moment to read the last answers and to close from
+// its side; closing a socket with unread bytes would send a reset that
+// overtakes them.
+func (c *conn) hangUp(written <-chan struct{}) {
+	c.out.close()
+	linger := time.NewTimer(lingerTimeout)
+	defer linger.Stop()
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
+	select {
+	case <-written:
+		_ = closeWrite(c.nc)
+		_, _ = io.Copy(io.Discard, c.nc)
+		_ = c.nc.Close()
+	case <-linger.C:
+		_ = c.nc.Close()
+		<-written
+	}
+}
+
+func (c *conn) logEnd() {
+	reason := *c.reason.Load()
+	attrs := []any{
+		"reason", string(reason),
+		"duration", (c.server.now() - c.started).Round(time.Millisecond),
+		"bytes_in", c.received(),
+		"bytes_out", c.out.written.Load(),
+	}
+	if c.detail != nil {
+		attrs = append(attrs, "detail", cut(c.detail.Error()))
+	}
+	if c.ignored > 0 {
+		attrs = append(attrs, "messages_ignored", c.ignored)
+	}
+	switch {
+	case reason == ReasonProbe || reason == ReasonForeignProtocol:
+		c.log.Debug("end", attrs...) // port scans and health checks are no news
+	case c.server.options.LogRequests:
+		c.log.Info("end", attrs...)
+	}
+}
+
+func (c *conn) received() uint64 {
+	if c.reader == nil {
+		return 0
+	}
+	return c.reader.Received()
+}
+
+// request logs one step of a session, if the operator wants to see them.
+func (c *conn) request(step string, attrs ...any) {
+	if c.server.options.LogRequests {
+		c.log.Info(step, attrs...)
+	}
+}

@@ -1,0 +1,77 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// netStream is a message stream of the client, which may publish, play, or do
+// nothing.
+type netStream struct {
+	id uint32
+	// name is what publish or play asked for, as the client spelled it.
+	name        string
+	publication *stream.Publication
+	request     Request
+	streamID    string
+	player      *player
+}
+
+func (s *netStream) busy() bool { return s.publication != nil || s.player != nil }
+
+// dispatch carries out one message. The error ends the connection.
+func (c *conn) dispatch(m rtmp.Message) error {
+	switch m.Type {
+	case rtmp.TypeAudio, rtmp.TypeVideo, rtmp.TypeData, rtmp.TypeDataAMF3:
+		return c.media(m)
+	case rtmp.TypeCommand, rtmp.TypeCommandAMF3:
+		command, err := rtmp.ParseCommand(m)
+		if err != nil {
+			return err
+		}
+		return c.command(m.Stream, command)
+	case rtmp.TypeUserControl:
+		c.userControl(m)
+	case rtmp.TypeWindowAckSize:
+		window, err := rtmp.ParseUint32(m)
+		if err != nil {
+			return err
+		}
+		c.acks.Set(window)
+	case rtmp.TypeSetChunkSize, rtmp.TypeAbort, rtmp.TypeAcknowledgement, rtmp.TypeSetPeerBandwidth:
+		// The reader has done what there is to do. Acknowledgements do not
+		// steer sending: many players send them late or never.
+	default:
+		c.ignored++
+	}
+	return nil
+}
+
+// media appends to the publication of the message's stream. Media of a client
+// that does not publish there is dropped; before connect it is an error.
+func (c *conn) media(m rtmp.Message) error {
+	if !c.connected {
+		return fmt.Errorf("%v before connect: %w", m.Type, rtmp.ErrProtocol)
+	}
+	s := c.streams[m.Stream]
+	if s == nil || s.publication == nil {
+		c.ignored++
+		return nil
+	}
+	if m.Type == rtmp.TypeAudio || m.Type == rtmp.TypeVideo {
+		c.watch.media.Store(int64(c.readAt))
+	}
+	s.publication.Append(m, c.readAt)
+	return nil
+}
+
+// userControl answers pings, which some encoders send; all other events of a
+// client, the length of its buffer among them, mean nothing to a live server.
+func (c *conn) userControl(m rtmp.Message) {
+	event, value, ok := rtmp.ParseUserControl(m)
+	if ok && event == rtmp.EventPingRequest && c.pingBudget.Allow() {
+		c.out.send(rtmp.UserControl(rtmp.EventPingResponse, value))
+	}
+}

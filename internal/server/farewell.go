@@ -1,0 +1,74 @@
+package server
+
+import (
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// farewell ends everything that the connection does, which frees its channel at
+// once, and tells the client why if it was not the client's own doing.
+func (c *conn) farewell() {
+	reason := *c.reason.Load()
+	for _, s := range c.streams {
+		c.bid(s, reason)
+	}
+	c.closeStreams()
+	if reason == ReasonShutdown {
+		c.out.send(rtmp.Command{Name: rtmp.CommandOnStatus, Args: []any{rtmp.Status{
+			Level: rtmp.LevelStatus, Code: rtmp.CodeConnectAppShutdown, Description: "The server is stopping.",
+		}.Object()}}.Message(0))
+	}
+}
+
+// partings are what a client is told when a third party or a deadline ends its
+// session. Reasons that are missing need no words: the client left, broke the
+// protocol, or was answered already.
+var partings = map[stream.Reason]struct{ publisher, player rtmp.Status }{
+	stream.ReasonReplaced: {
+		publisher: failure(rtmp.CodePublishBadName, "Another publisher took over."),
+	},
+	stream.ReasonWrongKey: {
+		player: failure(rtmp.CodePlayBadName, "Wrong key."),
+	},
+	stream.ReasonKilled: {
+		publisher: failure(rtmp.CodePublishDenied, "Closed by an operator."),
+		player:    failure(rtmp.CodePlayFailed, "Closed by an operator."),
+	},
+	ReasonPublisherTimeout: {
+		publisher: failure(rtmp.CodePublishIdle, "No media arrived."),
+	},
+	ReasonPlayWait: {
+		player: failure(rtmp.CodePlayStreamNotFound, "The stream is not live."),
+	},
+	ReasonShutdown: {
+		publisher: rtmp.Status{Level: rtmp.LevelStatus, Code: rtmp.CodeUnpublishSuccess, Description: "The server is stopping."},
+		player:    rtmp.Status{Level: rtmp.LevelStatus, Code: rtmp.CodePlayUnpublishNotify, Description: "The server is stopping."},
+	},
+}
+
+func failure(code, description string) rtmp.Status {
+	return rtmp.Status{Level: rtmp.LevelError, Code: code, Description: description}
+}
+
+func (c *conn) bid(s *netStream, reason stream.Reason) {
+	parting, ok := partings[reason]
+	switch {
+	case !ok:
+	case s.publication != nil && parting.publisher.Code != "":
+		c.out.send(rtmp.OnStatus(s.id, parting.publisher))
+	case s.player != nil && parting.player.Code != "":
+		// What the player's writer has not sent yet will not be missed.
+		c.stopPlaying(s)
+		c.out.send(
+			rtmp.UserControl(rtmp.EventStreamEOF, s.id),
+			rtmp.OnStatus(s.id, parting.player))
+	}
+}
+
+// closeStreams ends every publication and player of the connection.
+func (c *conn) closeStreams() {
+	for id, s := range c.streams {
+		c.closeNetStream(s)
+		delete(c.streams, id)
+	}
+}

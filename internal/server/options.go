@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// Authorizer decides who may publish.
+type Authorizer interface {
+	// Start asks whether a publication may begin and returns the id of the
+	// stream. It is called without any lock, and gives up when ctx ends, as it
+	// does when the client is gone or the server stops. An error refuses the
+	// publisher; its text is for the log, not for the client.
+	Start(ctx context.Context, r Request) (streamID string, err error)
+	// Stop reports the end of a publication that Start accepted, once for each.
+	// It must not block.
+	Stop(r Request, streamID string)
+}
+
+// Request is a client's wish to publish.
+type Request struct {
+	Channel, Key string
+	Client       netip.Addr
+}
+
+// Options are the settings of a [Server].
+type Options struct {
+	// Registry holds the channels. Required.
+	Registry *stream.Registry
+	// Authorizer may be nil: then everyone may publish.
+	Authorizer Authorizer
+	// Limiter counts the connections of each address. Required.
+	Limiter *access.Limiter
+	// Players are the addresses that may play.
+	Players access.List
+	// ChunkSize is the outgoing chunk size; it must be that of the registry.
+	ChunkSize int
+	// IDMaxLength is the longest channel and key.
+	IDMaxLength int
+	// PlayWait is how long a player may wait for a channel that is not live; 0
+	// means for ever.
+	PlayWait time.Duration
+	// Log takes one line for each step of a session.
+	Log *slog.Logger
+	// LogRequests switches the lines for connect, publish, play and end on.
+	LogRequests bool
+}
+
+// The deadlines of a connection.
+const (
+	// handshakeTimeout bounds the handshake from accept to C2, in all and not
+	// for each read. It stops peers that send nothing, or a byte a second.
+	handshakeTimeout = 5 * time.Second
+	// acceptTimeout bounds the time from accept to an accepted publish or
+	// play. It stops peers that occupy a connection without a purpose.
+	acceptTimeout = 10 * time.Second
+	// publisherTimeout is the longest silence of a publisher, measured in media
+	// and not in bytes: pings alone do not hold a channel.
+	publisherTimeout = 30 * time.Second
+	// idleTimeout bounds the time that a connection which has stopped
+	// publishing and playing may take to do either again.
+	idleTimeout = 30 * time.Second
+	// pingAfter is how long a player's connection may be silent in both
+	// directions before it is pinged, and pongTimeout how long it then has to
+	// send anything at all.
+	pingAfter   = 60 * time.Second
+	pongTimeout = 30 * time.Second
+	// stallTimeout is how long a write may make no progress. With what the
+	// kernel takes to notice, a viewer that stops reading is gone within 10 s.
+	stallTimeout = 8 * time.Second
+	// lingerTimeout is how long a peer has to read the last answer and to
+	// close, so that it learns the reason rather than of a reset.
+	lingerTimeout = time.Second
+	// lagLimit is how far a viewer may fall behind before it moves on to the
+	// newest keyframe group.
+	lagLimit = 5 * time.Second
+)
+
+// The budgets of a connection.
+const (
+	// maxMessageStreams is how many message streams a client may have. It
+	// stops a flood of createStream. OBS and FFmpeg use one.
+	maxMessageStreams = 8
+	// maxControlQueue bounds the answers that wait for a peer which does not
+	// read them. It stops a flood of calls and pings.
+	maxControlQueue = 64 << 10
+	// messageRate and messageBurst bound the messages of a peer per second. An
+	// empty message takes one byte on the wire; a real stream has 100 a second.
+	messageRate, messageBurst = 20_000, 100_000
+	// chunkRate and chunkBurst bound the chunks of a peer per second. They stop
+	// a flood of one-byte chunks; a stream of 64 Mbit/s in the default chunk
+	// size has 62,500 a second.
+	chunkRate, chunkBurst = 500_000, 2_000_000
+	// pingRate and pingBurst bound the pings that are answered per second.
+	pingRate, pingBurst = 10, 20
+)

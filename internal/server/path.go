@@ -1,0 +1,79 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// errPath is wrapped by the errors of parsePath. Their texts go to the client.
+var errPath = errors.New("the URL must be rtmp://HOST/CHANNEL/KEY")
+
+// path is what a client asked for.
+type path struct {
+	channel, key string
+	// live says that the player wants to start at the live edge, without the
+	// newest keyframe group: "?cache=no".
+	live bool
+}
+
+// parsePath joins the app of connect and the name of publish or play, since
+// clients cut the same URL at different places: FFmpeg and GStreamer at the
+// last slash or the first, OBS where its two input fields meet. A query behind
+// either part is not part of the path; slashes at the ends and doubled ones
+// mean nothing.
+func parsePath(app, name string, maxLength int) (path, error) {
+	app, appQuery, _ := strings.Cut(app, "?")
+	name, nameQuery, _ := strings.Cut(name, "?")
+	parts := strings.FieldsFunc(app+"/"+name, func(r rune) bool { return r == '/' })
+	if len(parts) != 2 {
+		return path{}, fmt.Errorf("%w: %d parts instead of two", errPath, len(parts))
+	}
+	p := path{channel: parts[0], key: parts[1]}
+	if err := checkID("channel", p.channel, maxLength); err != nil {
+		return path{}, err
+	}
+	if err := checkID("key", p.key, maxLength); err != nil {
+		return path{}, err
+	}
+	for arg := range strings.SplitSeq(appQuery+"&"+nameQuery, "&") {
+		p.live = p.live || arg == "cache=no"
+	}
+	return p, nil
+}
+
+func checkID(what, id string, maxLength int) error {
+	if len(id) > maxLength {
+		return fmt.Errorf("%w: the %s is longer than %d characters", errPath, what, maxLength)
+	}
+	for i := range len(id) {
+		if !idCharacter(id[i]) {
+			return fmt.Errorf("%w: the %s may hold only letters, digits, dashes and underscores", errPath, what)
+		}
+	}
+	return nil
+}
+
+func idCharacter(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+}
+
+// maskKey makes a key recognisable in the log without giving it away.
+func maskKey(key string) string {
+	const shown = 2
+	if len(key) < 4*shown {
+		return "***"
+	}
+	return key[:shown] + "***"
+}
+
+// maxLogField is how much of a text from a peer goes into the log.
+const maxLogField = 128
+
+// cut bounds a text from a peer for the log, which quotes it.
+func cut(s string) string {
+	if len(s) > maxLogField {
+		return s[:maxLogField] + "…"
+	}
+	return s
+}

@@ -1,0 +1,148 @@
+package server
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/AgustinSRG/rtmp-server/internal/amf"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+var errNotOnList = errors.New("address is not on the play whitelist")
+
+// play lets a client watch. Whatever it asks to start with — live, recorded or
+// any — is played live. Some small clients play on message stream 0: they mean
+// the one they created.
+func (c *conn) play(in call) error {
+	id := in.stream
+	if id == 0 {
+		id = c.lastStream
+	}
+	s := c.streams[id]
+	switch {
+	case s == nil:
+		return c.refuse(in.stream, rtmp.CodePlayFailed, "Create a stream first.", ReasonBadState, errNoStream)
+	case s.busy():
+		return c.refuse(id, rtmp.CodePlayFailed, "The stream is in use.", ReasonBadState, errStreamBusy)
+	case !c.server.options.Players.Contains(c.addr.Addr()):
+		return c.refuse(id, rtmp.CodePlayFailed, "You may not play here.", ReasonPlayDenied, errNotOnList)
+	}
+	name, _ := amf.AsString(in.Arg(0))
+	p, err := parsePath(c.app, name, c.server.options.IDMaxLength)
+	if err != nil {
+		return c.refuse(id, rtmp.CodePlayStreamNotFound, err.Error(), ReasonBadName, err)
+	}
+	subscription, err := c.server.options.Registry.Subscribe(p.channel, p.key, c, c.out.wake)
+	if err != nil {
+		return c.refuse(id, rtmp.CodePlayBadName, "Wrong key.", stream.ReasonWrongKey, err)
+	}
+	s.name = name
+	s.player = &player{stream: id, subscription: subscription}
+	if p.live {
+		s.player.start = stream.AtLive
+	}
+	c.startPlaying(s, p, wantsReset(in))
+	return nil
+}
+
+// wantsReset reads the fourth argument of play, which is true unless the client
+// says otherwise.
+func wantsReset(in call) bool {
+	reset, ok := amf.AsBool(in.Arg(3))
+	return reset || !ok
+}
+
+func (c *conn) startPlaying(s *netStream, p path, reset bool) {
+	if c.phase() != phasePublishing {
+		c.watch.enter(phasePlaying)
+	}
+	c.out.send(rtmp.UserControl(rtmp.EventStreamBegin, s.id))
+	if reset {
+		c.status(s.id, rtmp.CodePlayReset, "Playing and resetting stream.")
+	}
+	c.status(s.id, rtmp.CodePlayStart, "Started playing stream.")
+	joining := s.player
+	c.out.order(func() { c.out.players = append(c.out.players, joining) })
+	c.request("play", "channel", p.channel, "key", maskKey(p.key))
+}
+
+// stopPlaying takes the player off its channel. The writer forgets it before
+// it writes anything that is queued after this.
+func (c *conn) stopPlaying(s *netStream) {
+	leaving := s.player
+	s.player = nil
+	leaving.subscription.Close()
+	c.out.order(func() {
+		c.out.players = slices.DeleteFunc(c.out.players, func(p *player) bool { return p == leaving })
+	})
+}
+
+func (c *conn) status(id uint32, code, description string) {
+	c.out.send(rtmp.OnStatus(id, rtmp.Status{Level: rtmp.LevelStatus, Code: code, Description: description}))
+}
+
+// playing finds the player that a command is for.
+func (c *conn) playing(in call) *player {
+	id := in.stream
+	if id == 0 {
+		id = c.lastStream
+	}
+	if s := c.streams[id]; s != nil {
+		return s.player
+	}
+	return nil
+}
+
+func (c *conn) pause(in call) error {
+	p := c.playing(in)
+	paused, ok := amf.AsBool(in.Arg(0))
+	if p == nil || !ok {
+		return nil
+	}
+	c.out.order(func() { p.pause(paused) })
+	if paused {
+		c.status(p.stream, rtmp.CodePauseNotify, "Paused.")
+		c.out.send(rtmp.UserControl(rtmp.EventStreamEOF, p.stream))
+	} else {
+		c.out.send(rtmp.UserControl(rtmp.EventStreamBegin, p.stream))
+		c.status(p.stream, rtmp.CodeUnpauseNotify, "Resumed.")
+	}
+	return nil
+}
+
+// seek cannot be done in a live stream.
+func (c *conn) seek(in call) error {
+	if p := c.playing(in); p != nil {
+		c.out.send(rtmp.OnStatus(p.stream, rtmp.Status{
+			Level: rtmp.LevelError, Code: rtmp.CodeSeekFailed, Description: "A live stream cannot seek.",
+		}))
+	}
+	return nil
+}
+
+func (c *conn) receiveAudio(in call) error { return c.receive(in, (*player).receiveAudio) }
+
+func (c *conn) receiveVideo(in call) error { return c.receive(in, (*player).receiveVideo) }
+
+// receive switches a kind of media. Only switching on is answered (RTMP 1.0
+// section 7.2.2.4).
+func (c *conn) receive(in call, set func(*player, bool)) error {
+	p := c.playing(in)
+	on, ok := amf.AsBool(in.Arg(0))
+	if p == nil || !ok {
+		return nil
+	}
+	c.out.order(func() { set(p, on) })
+	if on {
+		c.status(p.stream, rtmp.CodeSeekNotify, "Receiving.")
+		c.status(p.stream, rtmp.CodePlayStart, "Started playing stream.")
+	}
+	return nil
+}
+
+// fcSubscribe is what librtmp and FFmpeg say before they play a live stream.
+func (c *conn) fcSubscribe(in call) error {
+	c.out.send(rtmp.FCSubscribed())
+	return c.acknowledgeCall(in)
+}

@@ -1,0 +1,138 @@
+package server
+
+import (
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// lagLogInterval is how often the log tells of one viewer that is too slow.
+const lagLogInterval = 10 * time.Second
+
+// player is the playing side of a message stream: a place on a channel, and a
+// cursor while the channel is live. It belongs to the connection's writer.
+type player struct {
+	stream       uint32
+	subscription *stream.Subscription
+	cursor       *stream.Cursor
+	start        stream.Start
+	paused       bool
+	muted, blind bool // receiveAudio and receiveVideo were switched off
+	// announce says that the client knows the channel as not live, and has to
+	// be told when it is.
+	announce bool
+	// skips sums up what was left out since the log last told of it.
+	skips      stream.Skipped
+	skipLogged time.Duration
+}
+
+// waiting reports whether the channel is not live.
+func (p *player) waiting() bool { return p.cursor == nil && !p.paused }
+
+// fill adds to the batch what the player has not got yet.
+func (p *player) fill(w *writer) {
+	if p.paused {
+		return
+	}
+	if p.cursor != nil {
+		p.catchUp(w)
+	}
+	for !w.full() {
+		if p.cursor == nil && !p.join(w) {
+			return
+		}
+		m, err := p.cursor.Next()
+		switch {
+		case err != nil:
+			p.leave(w)
+		case m == nil:
+			return
+		default:
+			w.add(m.ChunksFor(p.stream))
+		}
+	}
+}
+
+// join starts with the present publication, if there is one.
+func (p *player) join(w *writer) bool {
+	log := p.subscription.Log()
+	if log == nil {
+		p.announce = true
+		return false
+	}
+	p.cursor = log.Cursor(p.start)
+	p.cursor.SetAudio(!p.muted)
+	p.cursor.SetVideo(!p.blind)
+	if p.announce {
+		p.announce = false
+		w.addMessages(
+			rtmp.UserControl(rtmp.EventStreamBegin, p.stream),
+			rtmp.OnStatus(p.stream, rtmp.Status{
+				Level: rtmp.LevelStatus, Code: rtmp.CodePlayPublishNotify, Description: "The stream is live again.",
+			}))
+	}
+	return true
+}
+
+// leave tells the client that the publication is over. FFmpeg ends at that, so
+// it is not said when another publisher has taken over already.
+func (p *player) leave(w *writer) {
+	p.cursor = nil
+	p.announce = true
+	if p.subscription.Log() == nil {
+		w.addMessages(endOfStream(p.stream)...)
+	}
+}
+
+// endOfStream is how a player learns that there is nothing more to come.
+func endOfStream(id uint32) []rtmp.Message {
+	return []rtmp.Message{
+		rtmp.UserControl(rtmp.EventStreamEOF, id),
+		rtmp.OnStatus(id, rtmp.Status{
+			Level: rtmp.LevelStatus, Code: rtmp.CodePlayUnpublishNotify, Description: "The stream has ended.",
+		}),
+	}
+}
+
+// catchUp moves a player that is too far behind to the newest keyframe group,
+// and tells the log now and then.
+func (p *player) catchUp(w *writer) {
+	skipped, ok := p.cursor.CatchUp(lagLimit)
+	if !ok {
+		return
+	}
+	p.skips.Messages += skipped.Messages
+	p.skips.Bytes += skipped.Bytes
+	now := w.c.server.now()
+	if p.skipLogged != 0 && now-p.skipLogged < lagLogInterval {
+		return
+	}
+	w.c.log.Warn("player too slow, skipped to the newest keyframe",
+		"lag", skipped.Lag.Round(time.Millisecond), "limit", lagLimit,
+		"messages_skipped", p.skips.Messages, "bytes_skipped", p.skips.Bytes)
+	p.skips, p.skipLogged = stream.Skipped{}, now
+}
+
+// pause stops or resumes the player; it resumes at the live edge, since
+// timestamps must not run backwards.
+func (p *player) pause(paused bool) {
+	p.paused = paused
+	p.cursor = nil
+	p.start = stream.AtLive
+	p.announce = false
+}
+
+func (p *player) receiveAudio(on bool) {
+	p.muted = !on
+	if p.cursor != nil {
+		p.cursor.SetAudio(on)
+	}
+}
+
+func (p *player) receiveVideo(on bool) {
+	p.blind = !on
+	if p.cursor != nil {
+		p.cursor.SetVideo(on)
+	}
+}

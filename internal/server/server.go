@@ -1,0 +1,145 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
+var ErrServerClosed = errors.New("server closed")
+
+// Server serves RTMP on any number of listeners.
+type Server struct {
+	options Options
+	log     *slog.Logger
+	// epoch is when the clock of the server starts; arrival times and
+	// deadlines count from it.
+	epoch  time.Time
+	nextID atomic.Uint64
+
+	mu        sync.Mutex // guards what follows
+	stopping  bool
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{}
+
+	// running counts the goroutines of all connections.
+	running sync.WaitGroup
+}
+
+// New returns a server that waits for its first [Server.Serve].
+func New(options Options) *Server {
+	return &Server{
+		options:   options,
+		log:       options.Log,
+		epoch:     time.Now(),
+		listeners: make(map[net.Listener]struct{}),
+		conns:     make(map[*conn]struct{}),
+	}
+}
+
+// now is the time on the server's clock, which never steps back.
+func (s *Server) now() time.Duration { return time.Since(s.epoch) }
+
+// Shutdown stops accepting, tells every peer that the server stops, and waits
+// until the last one is gone. If ctx ends first, the rest is cut off and the
+// error of ctx returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop(func(c *conn) { c.end(ReasonShutdown) })
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		err := s.Close()
+		<-done
+		return errors.Join(ctx.Err(), err)
+	}
+}
+
+// Close stops accepting and cuts every connection off, without waiting.
+func (s *Server) Close() error {
+	s.stop(func(c *conn) {
+		c.end(ReasonShutdown)
+		_ = c.nc.Close()
+	})
+	return nil
+}
+
+func (s *Server) stop(end func(*conn)) {
+	s.mu.Lock()
+	s.stopping = true
+	for l := range s.listeners {
+		_ = l.Close()
+	}
+	conns := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		end(c)
+	}
+}
+
+// track registers a connection, unless the server is stopping.
+func (s *Server) track(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	s.running.Add(1)
+	return true
+}
+
+func (s *Server) untrack(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+// Connections returns how many connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// clientAddr returns the address of a peer; one that is no network address is
+// the invalid one, whose connections share one count.
+func clientAddr(nc net.Conn) netip.AddrPort {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		ap := a.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	ap, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
+	return ap
+}
+
+// authorize asks the Authorizer, if there is one, for the id of a stream.
+func (s *Server) authorize(ctx context.Context, r Request) (string, error) {
+	if s.options.Authorizer == nil {
+		return rand.Text(), nil
+	}
+	return s.options.Authorizer.Start(ctx, r)
+}
+
+// unpublished pairs each successful authorize with its end.
+func (s *Server) unpublished(r Request, streamID string) {
+	if s.options.Authorizer != nil {
+		s.options.Authorizer.Stop(r, streamID)
+	}
+}

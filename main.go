@@ -1,0 +1,107 @@
+// Command rtmp-server is a live-streaming server: encoders publish over RTMP,
+// and any number of viewers watch.
+//
+// All settings are environment variables; rtmp-server --help lists them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/AgustinSRG/rtmp-server/internal/app"
+	"github.com/AgustinSRG/rtmp-server/internal/config"
+)
+
+// Exit statuses.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitSettings = 2
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 {
+		return runFlag(args[0], stdout, stderr)
+	}
+	settings, err := load()
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "rtmp-server: the settings cannot be used:\n%v\n", err)
+		return exitSettings
+	}
+	log := newLogger(stdout, settings.LogDebug)
+	log.LogAttrs(context.Background(), slog.LevelInfo, "rtmp-server "+version(), settings.Effective()...)
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// From the first signal on, the next one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	if err := app.Run(ctx, settings, log); err != nil {
+		log.Error("cannot serve", "error", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func runFlag(flag string, stdout, stderr io.Writer) int {
+	switch flag {
+	case "--help", "-help", "-h", "help":
+		if err := config.WriteHelp(stdout); err != nil {
+			return exitFailed
+		}
+		return exitOK
+	case "--version", "-version", "version":
+		_, _ = fmt.Fprintln(stdout, "rtmp-server", version())
+		return exitOK
+	default:
+		_, _ = fmt.Fprintf(stderr, "rtmp-server: unknown argument %q; settings are environment variables, see --help\n", flag)
+		return exitSettings
+	}
+}
+
+func load() (config.Settings, error) {
+	lookup, err := config.DotEnv(".env")
+	if err != nil {
+		return config.Settings{}, err
+	}
+	return config.Load(lookup)
+}
+
+func newLogger(w io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// version is what the Go toolchain recorded: a tag or a commit, and whether it
+// was changed.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	v, revision := info.Main.Version, ""
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value
+		}
+	}
+	if v == "(devel)" || v == "" {
+		v = "development build"
+		if revision != "" {
+			v = "revision " + revision
+		}
+	}
+	return v + " " + info.GoVersion
+}

@@ -42,21 +42,21 @@ func (l *Log) Cursor(start Start) *Cursor {
 	return c
 }
 
-// place moves the cursor to the entry point, or to the tail. The tail is read
-// before the entry point: a header that comes in between is then met twice
-// rather than never.
+// place moves the cursor to the entry point, or to the tail. The tail must have
+// been read while the entry was in force: behind any other, the headers could
+// be newer than the frames.
 func (c *Cursor) place(start Start) {
-	tail := c.log.tail.Load()
-	e := c.log.entry.Load()
-	c.headers = e.headers
-	c.since = tail.arrival
-	if e.before != nil && start == AtGroup {
-		c.at = e.before
-		c.needKeyframe = false
-		return
+	e, tail := c.log.entry.Load(), c.log.tail.Load()
+	for latest := c.log.entry.Load(); latest != e; latest = c.log.entry.Load() {
+		e, tail = latest, c.log.tail.Load()
 	}
 	c.at = tail
-	c.needKeyframe = e.video
+	if start == AtGroup && e.before != nil {
+		c.at = e.before
+	}
+	c.headers = e.headersAt(c.at)
+	c.since = tail.arrival
+	c.needKeyframe = true
 }
 
 // Next returns the next message for this viewer, nil if it has all there is,
@@ -93,7 +93,7 @@ func (c *Cursor) wants(m *Message) bool {
 		return c.audio
 	case rtmp.TypeVideo:
 		if m.keyframe {
-			c.needKeyframe = c.needKeyframe && !c.video
+			c.needKeyframe = false
 		}
 		return c.video && (!c.needKeyframe || m.packet != media.Frame)
 	default:
@@ -105,7 +105,7 @@ func (c *Cursor) wants(m *Message) bool {
 // again.
 func (c *Cursor) SetAudio(on bool) {
 	if on && !c.audio {
-		c.headers = c.log.entry.Load().headers
+		c.headers = c.log.entry.Load().headersAt(c.at)
 	}
 	c.audio = on
 }
@@ -114,7 +114,7 @@ func (c *Cursor) SetAudio(on bool) {
 // again, and frames from the next keyframe.
 func (c *Cursor) SetVideo(on bool) {
 	if on && !c.video {
-		c.headers = c.log.entry.Load().headers
+		c.headers = c.log.entry.Load().headersAt(c.at)
 		c.needKeyframe = true
 	}
 	c.video = on

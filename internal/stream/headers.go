@@ -8,13 +8,20 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
 
-// maxTracks bounds the tracks of one kind whose headers are kept. It stops the
-// publisher that sends headers for 256 tracks.
-const maxTracks = 16
+const (
+	// maxTracks bounds the tracks of one kind whose headers are kept. It stops
+	// the publisher that sends headers for 256 tracks.
+	maxTracks = 16
+	// maxHeaderBytes bounds all headers of a log together. They are laid out
+	// anew at each keyframe: it stops the publisher that sends headers of
+	// megabytes and then tiny keyframes.
+	maxHeaderBytes = 256 << 10
+)
 
-// header is what a newcomer needs to know about one track before its frames.
+// header is what a newcomer needs to know before the frames of one track, or of
+// all: the metadata, of type rtmp.TypeData.
 type header struct {
-	kind  media.Kind
+	kind  rtmp.MessageType
 	track uint8
 	// packet is SequenceHeader, or ChannelConfig or Metadata, which complete
 	// it and travel behind it.
@@ -22,104 +29,97 @@ type header struct {
 	payload []byte
 }
 
-func (h header) compare(other header) int {
-	order := func(h header) int {
-		n := int(h.track) * 2
-		if h.kind == media.Audio {
-			n += 1 << 10 // video first: players open the picture while sound waits
-		}
-		if h.packet != media.SequenceHeader {
-			n++
-		}
-		return n
+// compare orders headers for newcomers: the metadata, then track by track, the
+// picture first, since players open it while sound waits.
+func (h header) compare(other header) int { return h.place() - other.place() }
+
+func (h header) place() int {
+	if h.kind == rtmp.TypeData {
+		return -1
 	}
-	return order(h) - order(other)
-}
-
-// headers is the set of everything that goes before the frames of a stream.
-// It is the publisher's; newcomers get messages made from it.
-type headers struct {
-	metadata []byte
-	tracks   []header
-}
-
-// change tells what a header did to the set.
-type change uint8
-
-const (
-	unchanged change = iota
-	added
-	replaced
-)
-
-// put stores a header. The payload is kept, not copied.
-func (hs *headers) put(h header) change {
-	i, found := slices.BinarySearchFunc(hs.tracks, h, header.compare)
-	switch {
-	case found && bytes.Equal(hs.tracks[i].payload, h.payload):
-		return unchanged
-	case found:
-		hs.tracks[i].payload = h.payload
-		if h.packet == media.SequenceHeader {
-			hs.forgetCompanion(i)
-		}
-		return replaced
-	case hs.count(h.kind, h.packet) >= maxTracks:
-		return unchanged
-	default:
-		hs.tracks = slices.Insert(hs.tracks, i, h)
-		return added
+	n := int(h.track) * 4
+	if h.kind == rtmp.TypeAudio {
+		n += 2
 	}
-}
-
-// forgetCompanion drops the channel configuration of an audio track whose
-// sequence header at i was replaced: it described the old one. A video track
-// keeps its colour information, which encoders send before the header.
-func (hs *headers) forgetCompanion(i int) {
-	if i+1 == len(hs.tracks) {
-		return
-	}
-	next := hs.tracks[i+1]
-	if next.packet == media.ChannelConfig && next.track == hs.tracks[i].track {
-		hs.tracks = slices.Delete(hs.tracks, i+1, i+2)
-	}
-}
-
-// remove drops all headers of a track that has ended.
-func (hs *headers) remove(kind media.Kind, track uint8) {
-	hs.tracks = slices.DeleteFunc(hs.tracks, func(h header) bool {
-		return h.kind == kind && h.track == track
-	})
-}
-
-func (hs *headers) count(kind media.Kind, packet media.PacketType) int {
-	n := 0
-	for _, h := range hs.tracks {
-		if h.kind == kind && h.packet == packet {
-			n++
-		}
+	if h.packet != media.SequenceHeader {
+		n++
 	}
 	return n
+}
+
+// headers is a set of headers in their order. It is the publisher's; newcomers
+// get messages made from it.
+type headers []header
+
+// put stores a header in place of the one for the same, if there is room, and
+// reports whether the set changed. The payload is kept, not copied.
+func (hs *headers) put(h header) bool {
+	i, found := slices.BinarySearchFunc(*hs, h, header.compare)
+	if found {
+		if bytes.Equal((*hs)[i].payload, h.payload) {
+			return false
+		}
+		*hs = slices.Delete(*hs, i, i+1)
+		hs.forgetChannels(h)
+	}
+	if !hs.room(h) {
+		return found
+	}
+	*hs = slices.Insert(*hs, i, h)
+	return true
+}
+
+// forgetChannels drops the channel configuration of an audio track whose
+// sequence header was replaced: it described the old one. A video track keeps
+// its colour information, which encoders send before the header.
+func (hs *headers) forgetChannels(h header) {
+	if h.kind == rtmp.TypeAudio && h.packet == media.SequenceHeader {
+		h.packet = media.ChannelConfig
+		hs.remove(h)
+	}
+}
+
+// room reports whether the set can take one more header.
+func (hs *headers) room(h header) bool {
+	n, size := 0, len(h.payload)
+	for _, other := range *hs {
+		size += len(other.payload)
+		if other.kind == h.kind && other.packet == h.packet {
+			n++
+		}
+	}
+	return n < maxTracks && size <= maxHeaderBytes
+}
+
+// has reports whether there is a header for the same.
+func (hs *headers) has(h header) bool {
+	_, found := slices.BinarySearchFunc(*hs, h, header.compare)
+	return found
+}
+
+// remove drops the header for the same and reports whether there was one.
+func (hs *headers) remove(h header) bool {
+	i, found := slices.BinarySearchFunc(*hs, h, header.compare)
+	if found {
+		*hs = slices.Delete(*hs, i, i+1)
+	}
+	return found
+}
+
+// removeTrack drops all headers of a track and reports whether there were any.
+func (hs *headers) removeTrack(kind rtmp.MessageType, track uint8) bool {
+	before := len(*hs)
+	*hs = slices.DeleteFunc(*hs, func(h header) bool { return h.kind == kind && h.track == track })
+	return len(*hs) < before
 }
 
 // messages lays the set out for newcomers whose first frame has the given
 // timestamp: Flash wants timestamps that never decrease.
 func (hs *headers) messages(timestamp uint32, chunkSize int) []*Message {
-	var messages []*Message
-	add := func(t rtmp.MessageType, payload []byte) {
-		m := newMessage(rtmp.Message{Type: t, Timestamp: timestamp, Payload: payload}, chunkSize)
-		m.packet = media.SequenceHeader
-		messages = append(messages, m)
-	}
-	if hs.metadata != nil {
-		add(rtmp.TypeData, hs.metadata)
-	}
-	for _, h := range hs.tracks {
-		if h.kind == media.Audio {
-			add(rtmp.TypeAudio, h.payload)
-		} else {
-			add(rtmp.TypeVideo, h.payload)
-		}
+	messages := make([]*Message, len(*hs))
+	for i, h := range *hs {
+		messages[i] = newMessage(rtmp.Message{Type: h.kind, Timestamp: timestamp, Payload: h.payload}, chunkSize)
+		messages[i].packet = media.SequenceHeader
 	}
 	return messages
 }

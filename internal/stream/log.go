@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -23,32 +24,60 @@ type Log struct {
 
 	chunkSize  int
 	cacheBytes int64
-	headers    headers
-	// keyTrack is the video track at whose keyframes groups begin: track 0, or
-	// the lowest one that appeared; -1 while there is no video.
+	// headers hold at the tail. groupHeaders hold at the newest keyframe, see
+	// keepHeader.
+	headers, groupHeaders headers
+	// keyTrack is the video track at whose keyframes groups begin: the lowest
+	// that had one, which is track 0 wherever it exists; -1 before that.
 	keyTrack int
+	// starting says that the group is the beginning of the log, and started
+	// when its first message came.
+	starting bool
+	started  time.Duration
 	// groupBytes is what the newest keyframe group takes, bounded by
 	// cacheBytes.
 	groupBytes int64
 }
 
-// entry is what a newcomer gets before the live messages.
+// entry is what a newcomer gets before the live messages. Its headers are
+// copies: as messages of the log they would hold on to every message since.
 type entry struct {
-	headers []*Message
 	// before is the message in front of the newest keyframe group, or nil when
-	// newcomers start at the tail. It is not headers' successor: headers are
-	// copies, or they would hold on to every message since.
+	// newcomers start at the tail.
 	before *Message
-	// video says that frames are of no use before a keyframe, so that a
-	// newcomer who starts at the tail has to wait for one.
-	video bool
+	// headers hold from the message with the sequence number changed on, and
+	// groupHeaders from before.
+	headers, groupHeaders headers
+	changed               uint64
+	// group is groupHeaders laid out for those who start with the group.
+	group     []*Message
+	chunkSize int
 }
+
+// headersAt returns the headers for a viewer whose next message is the one
+// behind at. Their timestamps do not run backwards for it.
+func (e *entry) headersAt(at *Message) []*Message {
+	switch {
+	case at == e.before:
+		return e.group
+	case at.sequence < e.changed:
+		return e.groupHeaders.messages(at.Timestamp, e.chunkSize)
+	default:
+		return e.headers.messages(at.Timestamp, e.chunkSize)
+	}
+}
+
+// startWindow is how long the beginning of a log counts as a group: who waited
+// for the publisher then misses nothing, whatever it starts with. It ends with
+// the first keyframe.
+const startWindow = time.Second
 
 // newLog returns an empty log. A cacheBytes of 0 keeps no group for newcomers.
 func newLog(chunkSize int, cacheBytes int64) *Log {
-	l := &Log{chunkSize: chunkSize, cacheBytes: cacheBytes, keyTrack: -1}
-	l.tail.Store(new(Message))
-	l.entry.Store(new(entry))
+	l := &Log{chunkSize: chunkSize, cacheBytes: cacheBytes, keyTrack: -1, starting: true}
+	origin := new(Message)
+	l.tail.Store(origin)
+	l.entry.Store(&entry{before: origin, chunkSize: chunkSize})
 	return l
 }
 
@@ -77,73 +106,117 @@ func (l *Log) Append(m rtmp.Message, now time.Duration) {
 	}
 }
 
+// metadata is the name of the data message that newcomers get first.
+const metadata = "onMetaData"
+
 // appendData adds a data message. What does not start with a name is dropped,
 // as FFmpeg's time codes: it would end the sessions of FFmpeg players.
 func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 	script, ok := media.ParseScript(m.Payload)
 	switch {
-	case !ok || script.Name == "|RtmpSampleAccess":
+	case !ok || script.Name == "" || script.Name == "|RtmpSampleAccess":
 		return
 	case script.Clear:
-		if script.Name == "onMetaData" {
-			l.headers.metadata = nil
-			l.enter(l.entry.Load().before, m.Timestamp)
+		if script.Name == metadata {
+			l.forgetMetadata()
 		}
 		return
 	}
 	m.Payload = script.Body
-	l.link(newMessage(m, l.chunkSize), now)
-	if script.Name == "onMetaData" {
-		l.headers.metadata = script.Body
-		l.enter(l.entry.Load().before, m.Timestamp)
+	node := newMessage(m, l.chunkSize)
+	l.link(node, now)
+	if script.Name == metadata {
+		l.keepHeader(header{kind: m.Type, payload: m.Payload}, node)
+	}
+	l.advance(node)
+}
+
+func (l *Log) forgetMetadata() {
+	h := header{kind: rtmp.TypeData}
+	l.groupHeaders.remove(h)
+	if l.headers.remove(h) {
+		l.enter(l.entry.Load().before, l.tail.Load())
 	}
 }
 
 func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
+	if p.Multi && p.Type != media.Frame && p.Type != media.Opaque {
+		l.appendTracks(m, p, now)
+		return
+	}
 	node := newMessage(m, l.chunkSize)
 	node.packet = p.Type
-	previous := l.tail.Load()
-	if p.Kind == media.Video && (p.Type == media.Frame || p.Type == media.SequenceHeader) {
-		l.noteVideoTrack(int(p.Track))
-		node.keyframe = p.Keyframe && int(p.Track) == l.keyTrack
-	}
+	node.keyframe = p.Keyframe && l.startsGroup(m, p)
 	l.link(node, now)
-
-	switch {
-	case node.keyframe:
-		l.startGroup(previous, node)
-	case p.Type == media.SequenceHeader || p.Type == media.ChannelConfig || p.Type == media.Metadata:
-		l.keepHeaders(m, p)
-	case p.Type == media.SequenceEnd && p.Track != 0:
-		l.headers.remove(p.Kind, p.Track)
+	if node.keyframe {
+		l.startGroup(node)
+	} else {
+		l.noteHeader(header{m.Type, p.Track, p.Type, m.Payload}, node)
 	}
-	l.boundGroup(node)
+	l.advance(node)
 }
 
-func (l *Log) noteVideoTrack(track int) {
-	if l.keyTrack < 0 || track < l.keyTrack {
-		l.keyTrack = track
-		l.enter(nil, l.tail.Load().Timestamp)
+// appendTracks adds the headers of several tracks as messages of their own:
+// FFmpeg 8 loses its place in a message that has them all. One that cannot be
+// taken apart is forwarded as it is; no player could use it as a header.
+func (l *Log) appendTracks(m rtmp.Message, p media.Packet, now time.Duration) {
+	tracks, err := media.Split(p.Kind, m.Payload)
+	if err != nil {
+		l.appendMedia(m, media.Packet{Kind: p.Kind}, now)
+		return
+	}
+	for _, t := range tracks {
+		m.Payload = t.Payload
+		l.appendMedia(m, media.Inspect(p.Kind, t.Payload), now)
 	}
 }
 
-// link makes the message visible to cursors.
+// startsGroup reports whether a keyframe is one of the key track.
+func (l *Log) startsGroup(m rtmp.Message, p media.Packet) bool {
+	track := int(p.Track)
+	if p.Multi {
+		tracks, err := media.Split(p.Kind, m.Payload)
+		if err != nil {
+			return false
+		}
+		for _, t := range tracks {
+			track = min(track, int(t.Track))
+		}
+	}
+	if l.keyTrack >= 0 && track > l.keyTrack {
+		return false
+	}
+	l.keyTrack = track
+	return true
+}
+
+// link puts a message behind the others. What it changes for newcomers comes
+// next, and then advance.
 func (l *Log) link(m *Message, now time.Duration) {
 	previous := l.tail.Load()
 	m.arrival = now
 	m.sequence = previous.sequence + 1
 	m.position = previous.position + uint64(len(m.chunks))
 	previous.next.Store(m)
+}
+
+// advance completes what link began. The tail is moved last, so that whoever
+// starts behind a header finds it in the entry.
+func (l *Log) advance(m *Message) {
+	l.boundGroup(m)
 	l.tail.Store(m)
 }
 
 // startGroup moves the entry point to a keyframe.
-func (l *Log) startGroup(previous, keyframe *Message) {
-	l.groupBytes = 0
-	if l.cacheBytes == 0 {
-		previous = nil
+func (l *Log) startGroup(keyframe *Message) {
+	var before *Message
+	if l.cacheBytes > 0 {
+		before = l.tail.Load()
 	}
-	l.enter(previous, keyframe.Timestamp)
+	l.starting = false
+	l.groupBytes = 0
+	l.groupHeaders = slices.Clone(l.headers)
+	l.enter(before, keyframe)
 }
 
 // boundGroup gives the group up when it outgrows the cache: newcomers then wait
@@ -152,55 +225,68 @@ func (l *Log) boundGroup(m *Message) {
 	if l.entry.Load().before == nil {
 		return
 	}
+	if m.sequence == 1 {
+		l.started = m.arrival
+	}
 	l.groupBytes += int64(len(m.chunks)) + messageOverhead
-	if l.groupBytes > l.cacheBytes {
-		l.enter(nil, m.Timestamp)
+	if l.groupBytes > l.cacheBytes || l.starting && m.arrival-l.started > startWindow {
+		l.starting = false
+		l.enter(nil, m)
 	}
 }
 
-// keepHeaders remembers what a header message says for newcomers.
-func (l *Log) keepHeaders(m rtmp.Message, p media.Packet) {
-	if !p.Multi {
-		l.keepHeader(header{p.Kind, p.Track, p.Type, m.Payload}, m.Timestamp)
+// noteHeader remembers what a media message says for newcomers, if anything.
+func (l *Log) noteHeader(h header, m *Message) {
+	forgot := false
+	switch h.packet {
+	case media.SequenceHeader, media.ChannelConfig:
+		l.keepHeader(h, m)
+	case media.Metadata:
+		if !media.ClearsColorInfo(h.payload) {
+			l.keepHeader(h, m)
+			return
+		}
+		forgot = l.headers.remove(h)
+	case media.SequenceEnd:
+		// FFmpeg 8 ends every track of H.264 with a message that names track
+		// 0, which then goes on.
+		forgot = h.track != 0 && l.headers.removeTrack(h.kind, h.track)
+	}
+	if forgot {
+		l.enter(l.entry.Load().before, m)
+	}
+}
+
+// keepHeader decides what a header changes for newcomers. Those who start with
+// the group get the headers that held at its keyframe, since they meet the new
+// one in its place; but metadata, and what had no header yet, goes in at once
+// (encoders may send the audio header after the first keyframe), and a new
+// header for the key track makes the group before it worthless.
+func (l *Log) keepHeader(h header, m *Message) {
+	if !l.headers.put(h) {
 		return
 	}
-	tracks, err := media.Split(p.Kind, m.Payload)
-	if err != nil {
-		return // forwarded as it is; no player could use it as a header
-	}
-	for _, t := range tracks {
-		l.keepHeader(header{p.Kind, t.Track, p.Type, t.Payload}, m.Timestamp)
-	}
-}
-
-// keepHeader decides what a header changes for newcomers. Within a group the
-// entry point keeps the headers that were valid at its keyframe, since a
-// newcomer meets the new one in its place; but one for a track that had none
-// yet goes in at once (encoders may send the audio header after the first
-// keyframe), and a new video header makes the group before it worthless.
-func (l *Log) keepHeader(h header, timestamp uint32) {
 	before := l.entry.Load().before
-	switch l.headers.put(h) {
-	case added:
-		l.enter(before, timestamp)
-	case replaced:
-		keyTrackHeader := h.kind == media.Video && h.packet == media.SequenceHeader && int(h.track) == l.keyTrack
-		if keyTrackHeader || before == nil {
-			l.enter(nil, timestamp)
-		}
+	switch {
+	case h.kind == rtmp.TypeVideo && h.packet == media.SequenceHeader && int(h.track) == l.keyTrack:
+		before = nil
+	case l.starting:
+		// Nobody starts behind it.
+	case h.kind == rtmp.TypeData || !l.groupHeaders.has(h):
+		l.groupHeaders.put(h)
 	}
+	l.enter(before, m)
 }
 
-// enter replaces the entry point.
-func (l *Log) enter(before *Message, timestamp uint32) {
+// enter replaces the entry point, because of m.
+func (l *Log) enter(before, m *Message) {
+	e := &entry{before: before, changed: m.sequence, headers: slices.Clone(l.headers), chunkSize: l.chunkSize}
+	e.groupHeaders = e.headers
 	if before != nil {
-		timestamp = before.next.Load().Timestamp
+		e.groupHeaders = slices.Clone(l.groupHeaders)
+		e.group = e.groupHeaders.messages(before.next.Load().Timestamp, l.chunkSize)
 	}
-	l.entry.Store(&entry{
-		headers: l.headers.messages(timestamp, l.chunkSize),
-		before:  before,
-		video:   l.keyTrack >= 0,
-	})
+	l.entry.Store(e)
 }
 
 // end closes the log: cursors that reach its tail are told so.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sync/atomic"
 	"time"
@@ -67,7 +68,7 @@ func (m *Message) ChunksFor(stream uint32) []byte {
 	if stream == PlayStream {
 		return m.chunks
 	}
-	chunks := append([]byte(nil), m.chunks...)
+	chunks := bytes.Clone(m.chunks)
 	binary.LittleEndian.PutUint32(chunks[streamIDOffset:], stream)
 	return chunks
 }

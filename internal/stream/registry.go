@@ -43,7 +43,8 @@ type Session interface {
 // Publisher is the session of a publication.
 type Publisher interface {
 	Session
-	// Silent returns for how long no media has arrived.
+	// Silent returns for how long no media has arrived. The registry calls it
+	// with its lock held.
 	Silent() time.Duration
 }
 

@@ -1,0 +1,124 @@
+package stream
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/internal/media"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
+
+// Messages in the fuzzer's input are a type, the length of the payload in one
+// byte, and the payload.
+var fuzzTypes = []rtmp.MessageType{rtmp.TypeAudio, rtmp.TypeVideo, rtmp.TypeData, rtmp.TypeDataAMF3, rtmp.TypeCommand}
+
+func appendFuzzMessage(dst []byte, m rtmp.Message) []byte {
+	dst = append(dst, byte(slices.Index(fuzzTypes, m.Type)), byte(len(m.Payload)))
+	return append(dst, m.Payload...)
+}
+
+func nextFuzzMessage(data []byte) (m rtmp.Message, rest []byte) {
+	m.Type = fuzzTypes[int(data[0])%len(fuzzTypes)]
+	size := min(int(data[1]), len(data)-2)
+	m.Payload = data[2 : 2+size]
+	return m, data[2+size:]
+}
+
+func FuzzLog(f *testing.F) {
+	for _, test := range joins {
+		var data []byte
+		for _, token := range strings.Fields(strings.ReplaceAll(test.log, "|", " ")) {
+			data = appendFuzzMessage(data, message(token))
+		}
+		f.Add(data, uint8(4), uint8(100))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, join, cache uint8) {
+		l := newLog(128, int64(cache)*smallFrame/8)
+		first := l.Cursor(AtGroup)
+		var joined *Cursor
+		for n := 0; len(data) >= 2; n++ {
+			var m rtmp.Message
+			m, data = nextFuzzMessage(data)
+			m.Timestamp = uint32(n)
+			l.Append(m, 0)
+			checkLog(t, l)
+			if n == int(join) {
+				joined = l.Cursor(AtGroup)
+				checkEntry(t, l, joined)
+			}
+		}
+		l.end()
+		checkView(t, first)
+		checkView(t, l.Cursor(AtLive))
+		if joined != nil {
+			checkView(t, joined)
+		}
+	})
+}
+
+// checkLog checks the bounds of what is kept for newcomers.
+func checkLog(t *testing.T, l *Log) {
+	if got := retained(l); got > l.cacheBytes {
+		t.Fatalf("group of %d bytes in a cache of %d", got, l.cacheBytes)
+	}
+	for _, set := range []headers{l.headers, l.groupHeaders} {
+		size := 0
+		for _, h := range set {
+			size += len(h.payload)
+		}
+		if size > maxHeaderBytes || len(set) > 1+4*maxTracks || !slices.IsSortedFunc(set, header.compare) {
+			t.Fatalf("%d headers of %d bytes, or not in order", len(set), size)
+		}
+	}
+	e := l.entry.Load()
+	if e.before != nil && !l.starting && !e.before.next.Load().keyframe {
+		t.Fatal("group does not begin with a keyframe")
+	}
+	if l.starting && e.before.sequence != 0 {
+		t.Fatal("the beginning is not where the log begins")
+	}
+}
+
+// checkEntry checks that a newcomer gets the headers, and then the group.
+func checkEntry(t *testing.T, l *Log, c *Cursor) {
+	e := l.entry.Load()
+	probe := *c
+	for _, want := range c.headers {
+		if m, err := probe.Next(); m != want || err != nil || m.next.Load() != nil {
+			t.Fatalf("got %v, %v, want a header", m, err)
+		}
+	}
+	if e.before != nil && probe.at != e.before {
+		t.Fatal("newcomer does not start with the group")
+	}
+}
+
+// checkView reads to the end: in order, video from a keyframe on.
+func checkView(t *testing.T, c *Cursor) {
+	sequence, video := c.at.sequence, false
+	for {
+		m, err := c.Next()
+		if err != nil {
+			break
+		}
+		if m == nil {
+			t.Fatal("nothing more, before the end")
+		}
+		if m.Type == rtmp.TypeVideo && m.packet == media.Frame && !video {
+			if video = m.keyframe; !video {
+				t.Fatal("video does not begin with a keyframe")
+			}
+		}
+		if m.sequence == 0 {
+			continue // a header for newcomers
+		}
+		if m.sequence <= sequence {
+			t.Fatalf("message %d follows %d", m.sequence, sequence)
+		}
+		sequence = m.sequence
+	}
+	if c.at != c.log.tail.Load() {
+		t.Fatal("ended before the tail")
+	}
+}

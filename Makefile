@@ -5,7 +5,7 @@ GO       ?= go
 FUZZTIME ?= 1m
 LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
-UNIT     := $$($(GO) list ./... | grep -v /test/)
+UNIT     := $$($(GO) list ./... | grep -v /test/e2e)
 
 .PHONY: help run build test check fmt lint unit e2e fuzz bench coverage packages
 
@@ -27,7 +27,7 @@ unit:
 	$(GO) test -race -count=1 $(UNIT)
 
 e2e: packages ## end-to-end tests with real programs
-	$(GO) test -race -count=1 -timeout 8m ./test/...
+	$(GO) test -race -count=1 -timeout 8m ./test/e2e/...
 
 lint: $(LINT)
 	$(GO) mod verify

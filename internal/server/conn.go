@@ -64,7 +64,10 @@ type conn struct {
 
 	connected bool
 	app       string
-	streams   map[uint32]*netStream
+	// role and channel are what the client asked for last, for the connection's
+	// last line in the log.
+	role, channel string
+	streams       map[uint32]*netStream
 	// lastStream is the message stream id that was handed out last.
 	lastStream uint32
 }
@@ -276,13 +279,16 @@ func (c *conn) hangUp(written <-chan struct{}) {
 
 func (c *conn) logEnd() {
 	reason := *c.reason.Load()
-	attrs := []any{
+	var attrs []any
+	if c.role != "" {
+		attrs = append(attrs, "role", c.role, "channel", c.channel)
+	}
+	attrs = append(attrs,
 		"reason", string(reason),
 		"duration", (c.server.now() - c.started).Round(time.Millisecond),
 		"bytes_in", c.received(),
-		"bytes_out", c.out.written.Load(),
-	}
-	if c.detail != nil {
+		"bytes_out", c.out.written.Load())
+	if c.detail != nil && reason != ReasonClientClosed {
 		attrs = append(attrs, "detail", cut(c.detail.Error()))
 	}
 	if c.ignored > 0 {

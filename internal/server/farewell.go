@@ -57,11 +57,7 @@ func (c *conn) bid(s *netStream, reason stream.Reason) {
 	case s.publication != nil && parting.publisher.Code != "":
 		c.out.send(rtmp.OnStatus(s.id, parting.publisher))
 	case s.player != nil && parting.player.Code != "":
-		// What the player's writer has not sent yet will not be missed.
-		c.stopPlaying(s)
-		c.out.send(
-			rtmp.UserControl(rtmp.EventStreamEOF, s.id),
-			rtmp.OnStatus(s.id, parting.player))
+		c.stopPlaying(s, rtmp.UserControl(rtmp.EventStreamEOF, s.id), rtmp.OnStatus(s.id, parting.player))
 	}
 }
 

@@ -27,7 +27,7 @@ func parsePath(app, name string, maxLength int) (path, error) {
 	name, nameQuery, _ := strings.Cut(name, "?")
 	parts := strings.FieldsFunc(app+"/"+name, func(r rune) bool { return r == '/' })
 	if len(parts) != 2 {
-		return path{}, fmt.Errorf("%w: %d parts instead of two", errPath, len(parts))
+		return path{}, fmt.Errorf("%w: this one has %d of the two parts", errPath, len(parts))
 	}
 	p := path{channel: parts[0], key: parts[1]}
 	if err := checkID("channel", p.channel, maxLength); err != nil {

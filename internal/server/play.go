@@ -33,9 +33,10 @@ func (c *conn) play(in call) error {
 	if err != nil {
 		return c.refuse(id, rtmp.CodePlayStreamNotFound, err.Error(), ReasonBadName, err)
 	}
+	c.role, c.channel = "player", p.channel
 	subscription, err := c.server.options.Registry.Subscribe(p.channel, p.key, c, c.out.wake)
 	if err != nil {
-		return c.refuse(id, rtmp.CodePlayBadName, "Wrong key.", stream.ReasonWrongKey, err)
+		return c.refuse(id, rtmp.CodePlayBadName, "Wrong key.", stream.ReasonWrongKey, nil)
 	}
 	s.name = name
 	s.player = &player{stream: id, subscription: subscription}
@@ -57,29 +58,30 @@ func (c *conn) startPlaying(s *netStream, p path, reset bool) {
 	if c.phase() != phasePublishing {
 		c.watch.enter(phasePlaying)
 	}
-	c.out.send(rtmp.UserControl(rtmp.EventStreamBegin, s.id))
+	answers := []rtmp.Message{rtmp.UserControl(rtmp.EventStreamBegin, s.id)}
 	if reset {
-		c.status(s.id, rtmp.CodePlayReset, "Playing and resetting stream.")
+		answers = append(answers, status(s.id, rtmp.CodePlayReset, "Playing and resetting stream."))
 	}
-	c.status(s.id, rtmp.CodePlayStart, "Started playing stream.")
 	joining := s.player
-	c.out.order(func() { c.out.players = append(c.out.players, joining) })
+	c.out.sendThen(func() { c.out.players = append(c.out.players, joining) },
+		append(answers, status(s.id, rtmp.CodePlayStart, "Started playing stream."))...)
 	c.request("play", "channel", p.channel, "key", maskKey(p.key))
 }
 
-// stopPlaying takes the player off its channel. The writer forgets it before
-// it writes anything that is queued after this.
-func (c *conn) stopPlaying(s *netStream) {
+// stopPlaying takes the player off its channel, with some last words. What it
+// has not been sent by then is not sent any more.
+func (c *conn) stopPlaying(s *netStream, last ...rtmp.Message) {
 	leaving := s.player
 	s.player = nil
 	leaving.subscription.Close()
-	c.out.order(func() {
+	c.out.sendThen(func() {
 		c.out.players = slices.DeleteFunc(c.out.players, func(p *player) bool { return p == leaving })
-	})
+	}, last...)
 }
 
-func (c *conn) status(id uint32, code, description string) {
-	c.out.send(rtmp.OnStatus(id, rtmp.Status{Level: rtmp.LevelStatus, Code: code, Description: description}))
+// status is an onStatus message that tells of something that went well.
+func status(id uint32, code, description string) rtmp.Message {
+	return rtmp.OnStatus(id, rtmp.Status{Level: rtmp.LevelStatus, Code: code, Description: description})
 }
 
 // playing finds the player that a command is for.
@@ -100,14 +102,17 @@ func (c *conn) pause(in call) error {
 	if p == nil || !ok {
 		return nil
 	}
-	c.out.order(func() { p.pause(paused) })
-	if paused {
-		c.status(p.stream, rtmp.CodePauseNotify, "Paused.")
-		c.out.send(rtmp.UserControl(rtmp.EventStreamEOF, p.stream))
-	} else {
-		c.out.send(rtmp.UserControl(rtmp.EventStreamBegin, p.stream))
-		c.status(p.stream, rtmp.CodeUnpauseNotify, "Resumed.")
+	answers := []rtmp.Message{
+		rtmp.UserControl(rtmp.EventStreamBegin, p.stream),
+		status(p.stream, rtmp.CodeUnpauseNotify, "Resumed."),
 	}
+	if paused {
+		answers = []rtmp.Message{
+			status(p.stream, rtmp.CodePauseNotify, "Paused."),
+			rtmp.UserControl(rtmp.EventStreamEOF, p.stream),
+		}
+	}
+	c.out.sendThen(func() { p.pause(paused) }, answers...)
 	return nil
 }
 
@@ -133,11 +138,14 @@ func (c *conn) receive(in call, set func(*player, bool)) error {
 	if p == nil || !ok {
 		return nil
 	}
-	c.out.order(func() { set(p, on) })
+	var answers []rtmp.Message
 	if on {
-		c.status(p.stream, rtmp.CodeSeekNotify, "Receiving.")
-		c.status(p.stream, rtmp.CodePlayStart, "Started playing stream.")
+		answers = []rtmp.Message{
+			status(p.stream, rtmp.CodeSeekNotify, "Receiving."),
+			status(p.stream, rtmp.CodePlayStart, "Started playing stream."),
+		}
 	}
+	c.out.sendThen(func() { set(p, on) }, answers...)
 	return nil
 }
 

@@ -68,9 +68,7 @@ func (p *player) join(w *writer) bool {
 		p.announce = false
 		w.addMessages(
 			rtmp.UserControl(rtmp.EventStreamBegin, p.stream),
-			rtmp.OnStatus(p.stream, rtmp.Status{
-				Level: rtmp.LevelStatus, Code: rtmp.CodePlayPublishNotify, Description: "The stream is live again.",
-			}))
+			status(p.stream, rtmp.CodePlayPublishNotify, "The stream is live."))
 	}
 	return true
 }
@@ -89,9 +87,7 @@ func (p *player) leave(w *writer) {
 func endOfStream(id uint32) []rtmp.Message {
 	return []rtmp.Message{
 		rtmp.UserControl(rtmp.EventStreamEOF, id),
-		rtmp.OnStatus(id, rtmp.Status{
-			Level: rtmp.LevelStatus, Code: rtmp.CodePlayUnpublishNotify, Description: "The stream has ended.",
-		}),
+		status(id, rtmp.CodePlayUnpublishNotify, "The stream has ended."),
 	}
 }
 

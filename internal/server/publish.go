@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
@@ -30,13 +29,13 @@ func (c *conn) publish(in call) error {
 	if err != nil {
 		return c.refuse(s.id, rtmp.CodePublishBadName, err.Error(), ReasonBadName, err)
 	}
+	c.role, c.channel = "publisher", p.channel
 	if err := c.server.options.Registry.Available(p.channel); err != nil {
-		return c.refuseBusy(s.id, p, err)
+		return c.refuseBusy(s.id)
 	}
 	request := Request{Channel: p.channel, Key: p.key, Client: c.addr.Addr()}
 	streamID, err := c.server.authorize(c.ctx, request)
 	if err != nil {
-		c.request("publish refused", "channel", p.channel, "key", maskKey(p.key))
 		return c.refuse(s.id, rtmp.CodePublishDenied, "You may not publish here.", ReasonDenied, err)
 	}
 	s.publication, err = c.server.options.Registry.Publish(stream.Claim{
@@ -44,25 +43,27 @@ func (c *conn) publish(in call) error {
 	})
 	if err != nil {
 		c.server.unpublished(request, streamID)
-		return c.refuseBusy(s.id, p, err)
+		return c.refuseBusy(s.id)
 	}
 	s.name, s.request, s.streamID = name, request, streamID
 	c.startPublishing(s)
 	return nil
 }
 
-func (c *conn) refuseBusy(id uint32, p path, err error) error {
-	return c.refuse(id, rtmp.CodePublishBadName, "The channel is live already.", ReasonBusy,
-		fmt.Errorf("channel %s: %w", p.channel, err))
+func (c *conn) refuseBusy(id uint32) error {
+	return c.refuse(id, rtmp.CodePublishBadName, "The channel is live already.", ReasonBusy, nil)
 }
 
 func (c *conn) startPublishing(s *netStream) {
+	// The authorizer took its time: media that came meanwhile is not old.
+	c.readAt = c.server.now()
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
 	c.reader.SetBuffer(ingestReadBuffer)
 	c.server.running.Go(s.publication.Run)
-	c.out.send(rtmp.UserControl(rtmp.EventStreamBegin, s.id))
-	c.status(s.id, rtmp.CodePublishStart, "Started publishing stream.")
+	c.out.send(
+		rtmp.UserControl(rtmp.EventStreamBegin, s.id),
+		status(s.id, rtmp.CodePublishStart, "Started publishing stream."))
 	c.request("publish", "channel", s.request.Channel, "key", maskKey(s.request.Key), "stream_id", s.streamID)
 }
 
@@ -72,9 +73,9 @@ func (c *conn) closeNetStream(s *netStream) {
 		s.publication.Close()
 		s.publication = nil
 		c.server.unpublished(s.request, s.streamID)
-		c.request("unpublish", "channel", s.request.Channel, "stream_id", s.streamID)
-		if c.reason.Load() == nil {
-			c.status(s.id, rtmp.CodeUnpublishSuccess, "Stopped publishing stream.")
+		if c.reason.Load() == nil { // else the connection's end says it
+			c.request("unpublish", "channel", s.request.Channel, "stream_id", s.streamID)
+			c.out.send(status(s.id, rtmp.CodeUnpublishSuccess, "Stopped publishing stream."))
 		}
 	}
 	if s.player != nil {
@@ -108,11 +109,16 @@ func (c *conn) fcPublish(in call) error {
 
 // fcUnpublish ends a publication; the connection may go on and publish again.
 func (c *conn) fcUnpublish(in call) error {
-	if s := c.named(in); s != nil && s.publication != nil {
+	s := c.named(in)
+	unpublish := s != nil && s.publication != nil
+	if unpublish {
 		c.closeNetStream(s)
 	}
 	if in.Transaction != 0 {
-		c.out.send(rtmp.Result(in.Transaction, amf.Undefined{}), rtmp.FCUnpublished())
+		c.out.send(rtmp.Result(in.Transaction, amf.Undefined{}))
+		if unpublish {
+			c.out.send(rtmp.FCUnpublished())
+		}
 	}
 	return nil
 }

@@ -58,7 +58,11 @@ func newWriter(c *conn) *writer {
 
 // send queues messages. It does not block; a peer that lets too many answers
 // pile up is cut off.
-func (w *writer) send(messages ...rtmp.Message) {
+func (w *writer) send(messages ...rtmp.Message) { w.sendThen(nil, messages...) }
+
+// sendThen queues messages, and something for the writing goroutine to do when
+// it has taken them: what media follows them is changed at exactly that point.
+func (w *writer) sendThen(order func(), messages ...rtmp.Message) {
 	w.mu.Lock()
 	for _, m := range messages {
 		w.control = rtmp.AppendMessage(w.control, m, w.chunkSize)
@@ -66,20 +70,14 @@ func (w *writer) send(messages ...rtmp.Message) {
 			w.chunkSize = w.c.server.options.ChunkSize
 		}
 	}
+	if order != nil {
+		w.orders = append(w.orders, order)
+	}
 	overflow := len(w.control) > maxControlQueue
 	w.mu.Unlock()
 	if overflow {
 		w.c.end(ReasonControlQueue)
 	}
-	w.notify()
-}
-
-// order queues something for the writing goroutine to do after it took the
-// messages queued so far.
-func (w *writer) order(do func()) {
-	w.mu.Lock()
-	w.orders = append(w.orders, do)
-	w.mu.Unlock()
 	w.notify()
 }
 

@@ -1,0 +1,101 @@
+package rtmptest
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Conn is one end of a connection in memory. Unlike net.Pipe it can be closed
+// for writing alone, as TCP can. A write waits for its reader.
+type Conn struct {
+	in, out       net.Conn
+	local, remote net.Addr
+}
+
+// Pipe returns the two ends of a connection between a client at the given
+// address and a server.
+func Pipe(client netip.AddrPort) (clientEnd, serverEnd *Conn) {
+	up, upServer := net.Pipe()
+	down, downServer := net.Pipe()
+	clientAddr := net.TCPAddrFromAddrPort(client)
+	serverAddr := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1935}
+	return &Conn{in: down, out: up, local: clientAddr, remote: serverAddr},
+		&Conn{in: upServer, out: downServer, local: serverAddr, remote: clientAddr}
+}
+
+func (c *Conn) Read(p []byte) (int, error)  { return c.in.Read(p) }
+func (c *Conn) Write(p []byte) (int, error) { return c.out.Write(p) }
+
+// Close closes both directions.
+func (c *Conn) Close() error { return errors.Join(c.in.Close(), c.out.Close()) }
+
+// CloseWrite tells the peer that nothing more comes.
+func (c *Conn) CloseWrite() error { return c.out.Close() }
+
+// LocalAddr implements net.Conn.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr implements net.Conn.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.in.SetReadDeadline(t) }
+
+// SetWriteDeadline implements net.Conn.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.out.SetWriteDeadline(t) }
+
+// Listener accepts connections that Dial makes.
+type Listener struct {
+	conns  chan net.Conn
+	errs   chan error
+	closed chan struct{}
+	once   sync.Once
+}
+
+// NewListener returns a listener in memory.
+func NewListener() *Listener {
+	return &Listener{conns: make(chan net.Conn), errs: make(chan error), closed: make(chan struct{})}
+}
+
+// Dial connects from the given address and returns the client's end.
+func (l *Listener) Dial(from netip.AddrPort) (*Conn, error) {
+	client, server := Pipe(from)
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Fail has one Accept return err.
+func (l *Listener) Fail(err error) { l.errs <- err }
+
+// Accept implements net.Listener.
+func (l *Listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case err := <-l.errs:
+		return nil, err
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *Listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l *Listener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1935} }

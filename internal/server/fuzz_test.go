@@ -1,0 +1,181 @@
+package server
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/amf"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
+)
+
+// sessions are whole sessions behind the handshake, as seeds.
+func sessions(tb testing.TB) [][]byte {
+	var all [][]byte
+	for _, lines := range [][]string{
+		{
+			`SetChunkSize 4096`, `connect 1 {app: "live"}`, `releaseStream 2 null "key"`, `FCPublish 3 null "key"`,
+			`createStream 4`, `@1 publish 5 null "key" "live"`, `@1 data 0 "@setDataFrame" "onMetaData" ecma{width: 1}`,
+			`@1 video 0 1700000000aa`, `@1 audio 0 af001190`, `@1 video 0 170100000000000001`, `@1 audio 20 af01ff`,
+			`FCUnpublish 6 null "key"`, `deleteStream 7 null 1`,
+		},
+		{
+			`connect 1 {app: "live"}`, `WindowAckSize 2500000`, `createStream 2`, `UserControl 3 0 300`,
+			`FCSubscribe 3 null "key"`, `getStreamLength 4 null "key"`, `@1 play 0 null "key" -2000`,
+			`@1 pause 0 null true 0`, `@1 pause 0 null false 0`, `@1 receiveVideo 0 null false`,
+			`@1 receiveAudio 0 null true`, `@1 seek 0 null 1`, `@1 closeStream 0`, `deleteStream 0 null "key"`,
+		},
+		{`amf3 connect 1 {app: "live/key", objectEncoding: 3}`, `createStream 2`, `play 0 null ""`, `foo 7`, `close 0`},
+		{`connect 1 {app: "a"}`, `connect 2 {app: "b"}`},
+	} {
+		var wire []byte
+		size := rtmp.DefaultChunkSize
+		for _, line := range lines {
+			m, err := rtmptest.ParseMessage(line)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			wire = rtmp.AppendMessage(wire, m, size)
+			if m.Type == rtmp.TypeSetChunkSize {
+				size = 4096
+			}
+		}
+		all = append(all, wire)
+	}
+	return all
+}
+
+// FuzzServerSession has a client say anything at all, beside one that
+// publishes and one that plays: nothing it says may end the server, reach the
+// others, or leave something behind.
+func FuzzServerSession(f *testing.F) {
+	for _, wire := range sessions(f) {
+		f.Add(wire)
+	}
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			server := newFixture(t, nil)
+			defer server.stop()
+			canary := startCanary(server)
+			conn := server.dial()
+			client := rtmp.NewClient(conn)
+			if _, err := client.Handshake(rtmp.SchemeSimple, rtmp.HandshakeOptions{Random: zeros{}}); err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = drain(conn) }()
+			_, _ = conn.Write(wire)
+			synctest.Wait()
+			canary.check()
+			time.Sleep(2 * time.Second)
+			_ = conn.Close()
+			canary.check()
+			canary.stop()
+			synctest.Wait()
+			if n := server.journal.count("level=ERROR"); n != 0 {
+				t.Errorf("errors in the log:\n%v", server.journal.lines)
+			}
+		})
+	})
+}
+
+// canary is a publisher and its player, who must not notice anything.
+type canary struct {
+	f         *fixture
+	publisher *rtmp.Client
+	sent      byte
+	received  chan byte
+	stop      func()
+}
+
+func startCanary(f *fixture) *canary {
+	f.t.Helper()
+	c := &canary{f: f, received: make(chan byte, 100)}
+	publisher, up := f.publish("canary", "canary-key")
+	player, down := f.client("canary")
+	id, err := player.CreateStream()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := player.Play(id, "canary-key"); err != nil {
+		f.t.Fatal(err)
+	}
+	c.publisher = publisher
+	go func() { _ = drain(up) }()
+	go func() {
+		for {
+			m, err := player.ReadMessage()
+			if err != nil {
+				return
+			}
+			if m.Type == rtmp.TypeAudio {
+				c.received <- m.Payload[1]
+			}
+		}
+	}()
+	synctest.Wait()
+	c.stop = func() {
+		_ = up.Close()
+		_ = down.Close()
+	}
+	return c
+}
+
+// check sends one message and wants it to arrive, next and at once.
+func (c *canary) check() {
+	c.f.t.Helper()
+	c.sent++
+	err := c.publisher.WriteMessage(rtmp.Message{Type: rtmp.TypeAudio, Stream: 1, Payload: []byte{0x2F, c.sent}})
+	if err != nil {
+		c.f.t.Fatalf("the canary cannot publish: %v", err)
+	}
+	synctest.Wait()
+	select {
+	case got := <-c.received:
+		if got != c.sent {
+			c.f.t.Errorf("the canary received %d, want %d", got, c.sent)
+		}
+	default:
+		c.f.t.Error("the canary received nothing")
+	}
+}
+
+// TestCommandsWithAnyArguments calls every command with its arguments missing
+// and of each type.
+func TestCommandsWithAnyArguments(t *testing.T) {
+	values := []any{
+		nil, amf.Undefined{}, true, 0.0, 1.0, -1.0, 1e300, "", "key", amf.Object{}, amf.ECMAArray{}, amf.StrictArray{},
+		amf.Date{}, amf.XML("x"), amf.AVMPlus{Value: amf.Integer(1)},
+	}
+	for name := range commands {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, nil)
+			defer f.stop()
+			for _, object := range []any{nil, "text", amf.Object{}} {
+				for _, arg := range values {
+					for _, args := range [][]any{nil, {arg}, {arg, arg, arg, arg}} {
+						tryCommand(f, rtmp.Command{Name: name, Transaction: 3, Object: object, Args: args})
+					}
+				}
+			}
+			if n := f.journal.count("level=ERROR"); n != 0 {
+				t.Errorf("%s: %d errors in the log", name, n)
+			}
+		})
+	}
+}
+
+func tryCommand(f *fixture, command rtmp.Command) {
+	f.t.Helper()
+	client, conn := f.client("live")
+	if _, err := client.CreateStream(); err != nil {
+		f.t.Fatal(err)
+	}
+	go func() { _ = drain(conn) }()
+	for _, on := range []uint32{0, 1} {
+		_ = client.WriteMessage(command.Message(on))
+	}
+	synctest.Wait()
+	_ = conn.Close()
+	synctest.Wait()
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// paths are the ways in which clients cut one URL, and what is none.
+var paths = []struct {
+	app, name string
+	want      path
+	ok        bool
+}{
+	{"live", "key", path{"live", "key", false}, true},
+	{"live/", "/key", path{"live", "key", false}, true},
+	{"/live//", "//key/", path{"live", "key", false}, true},
+	{"live/key", "", path{"live", "key", false}, true},
+	{"", "live/key", path{"live", "key", false}, true},
+	{"live", "key?token=a/b", path{"live", "key", false}, true},
+	{"live?token=a/b", "key", path{"live", "key", false}, true},
+	{"live/key?a=b", "?c=d", path{"live", "key", false}, true},
+	{"live", "key?cache=no", path{"live", "key", true}, true},
+	{"live?x=1&cache=no", "key", path{"live", "key", true}, true},
+	{"live", "key?cache=now&nocache=no", path{"live", "key", false}, true},
+	{"A-z_09", "0123456789abcdef", path{"A-z_09", "0123456789abcdef", false}, true},
+	{"live", "0123456789abcdefg", path{}, false},
+	{"0123456789abcdefg", "key", path{}, false},
+	{"", "", path{}, false},
+	{"live", "", path{}, false},
+	{"", "key", path{}, false},
+	{"a", "b/c", path{}, false},
+	{"a/b", "c", path{}, false},
+	{"live", "..", path{}, false},
+	{"live", "k\x00y", path{}, false},
+	{"live", "kéy", path{}, false},
+	{"live", "k%20y", path{}, false},
+	{"live", "k y", path{}, false},
+	{"live\n", "key", path{}, false},
+	{"live", "\xff\xfe", path{}, false},
+	{"live", "?user=x&pass=y", path{}, false},
+}
+
+func TestParsePath(t *testing.T) {
+	for _, test := range paths {
+		got, err := parsePath(test.app, test.name, 16)
+		if (err == nil) != test.ok || got != test.want || (err != nil && !errors.Is(err, errPath)) {
+			t.Errorf("parsePath(%q, %q) = %+v, %v; want %+v, ok %v", test.app, test.name, got, err, test.want, test.ok)
+		}
+	}
+}
+
+func FuzzParsePath(f *testing.F) {
+	for _, test := range paths {
+		f.Add(test.app, test.name)
+	}
+	f.Fuzz(func(t *testing.T, app, name string) {
+		p, err := parsePath(app, name, 16)
+		if err != nil {
+			return
+		}
+		for _, id := range []string{p.channel, p.key} {
+			if len(id) == 0 || len(id) > 16 || strings.IndexFunc(id, func(r rune) bool {
+				return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", r)
+			}) >= 0 {
+				t.Errorf("parsePath(%q, %q) lets %q through", app, name, id)
+			}
+		}
+		again, err := parsePath(p.channel, p.key, 16)
+		if err != nil || again.channel != p.channel || again.key != p.key {
+			t.Errorf("%+v does not parse to itself", p)
+		}
+	})
+}
+
+func TestMaskKey(t *testing.T) {
+	for key, want := range map[string]string{"": "***", "short": "***", "1234567": "***", "12345678": "12***"} {
+		if got := maskKey(key); got != want {
+			t.Errorf("maskKey(%q) = %q, want %q", key, got, want)
+		}
+	}
+}

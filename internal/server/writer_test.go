@@ -1,0 +1,105 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// sink is a connection that takes everything.
+type sink struct {
+	net.Conn // nil: only what is below may be called
+	written  int
+}
+
+func (s *sink) Write(b []byte) (int, error)      { s.written += len(b); return len(b), nil }
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
+
+// backlog returns the writer of a connection with one player, which is behind
+// by n messages.
+func backlog(tb testing.TB, n int) (*writer, *sink) {
+	registry := stream.NewRegistry(stream.Options{ChunkSize: 60000, CacheBytes: 1 << 30})
+	s := New(Options{Registry: registry, ChunkSize: 60000, Log: slog.New(slog.DiscardHandler)})
+	out := &sink{}
+	c := newConn(s, out, netip.AddrPort{})
+	c.watch.stop()
+	tb.Cleanup(c.cancel)
+	publication, err := registry.Publish(stream.Claim{Channel: "live", Key: "key", Publisher: c})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	subscription, err := registry.Subscribe("live", "key", c, c.out.wake)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c.out.players = []*player{{stream: 1, subscription: subscription}}
+	for i := range n {
+		payload := make([]byte, 2000)
+		payload[0], payload[1] = 0x27, 1
+		if i == 0 {
+			payload[0] = 0x17
+		}
+		publication.Append(rtmp.Message{Type: rtmp.TypeVideo, Timestamp: uint32(i), Payload: payload}, 0)
+	}
+	return c.out, out
+}
+
+// TestWritingAllocatesNothing keeps the cost of a message for each viewer free
+// of garbage.
+func TestWritingAllocatesNothing(t *testing.T) {
+	w, out := backlog(t, 10_000)
+	step := func() {
+		w.gather()
+		if err := w.flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step() // the vectors grow to their size
+	if allocs := testing.AllocsPerRun(50, step); allocs != 0 {
+		t.Errorf("%v allocations for a batch of messages, want none", allocs)
+	}
+	if want := 50 * maxBatch; out.written < want {
+		t.Errorf("%d bytes written, want at least %d", out.written, want)
+	}
+}
+
+func BenchmarkWriteBatch(b *testing.B) {
+	const messages = 1000
+	w, out := backlog(b, messages)
+	p := w.players[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		p.cursor = nil
+		out.written = 0
+		for out.written < messages*2000 {
+			w.gather()
+			if err := w.flush(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.SetBytes(int64(out.written))
+	}
+}
+
+func TestLargeMessagesAreWrittenInSteps(t *testing.T) {
+	w, out := backlog(t, 0)
+	big := make([]byte, 3*maxBatch+100)
+	w.vectors, w.size = w.vectors[:0], 0
+	w.add(big)
+	for _, v := range w.vectors {
+		if len(v) > maxVector {
+			t.Fatalf("a vector of %d bytes", len(v))
+		}
+	}
+	if err := w.flush(); err != nil {
+		t.Fatal(err)
+	}
+	if out.written != len(big) {
+		t.Errorf("%d bytes written, want %d", out.written, len(big))
+	}
+}

@@ -1,0 +1,17 @@
+// Package scenarios plays whole RTMP sessions that are written down as text in
+// testdata, in virtual time, and compares what the server says with the text.
+//
+// A scenario is a list of steps, each with what happened after it:
+//
+//	server [authorize=…] [takeover=…] [play-wait=…] [chunk-size=…]
+//	dial NAME [from=ADDRESS] [handshake=none]
+//	send NAME      one message a line, see rtmptest.ParseMessage
+//	raw NAME       bytes as hex
+//	stall NAME     stop reading from the server; resume NAME goes on
+//	close NAME     close the connection; half-close NAME only for writing
+//	advance TIME   let time pass
+//	kill CHANNEL   and close-stream CHANNEL ID, as by command
+//	shutdown       stop the server
+//
+// Run the test with -rewrite after a change that is meant, and read the diff.
+package scenarios

@@ -70,15 +70,19 @@ const (
 	// send anything at all.
 	pingAfter   = 60 * time.Second
 	pongTimeout = 30 * time.Second
-	// stallTimeout is how long a write may make no progress. With what the
-	// kernel takes to notice, a viewer that stops reading is gone within 10 s.
-	stallTimeout = 8 * time.Second
+	// stallTimeout is how long a write may make no progress. By then the kernel
+	// holds as much for the viewer as it takes, so that together a viewer that
+	// stops reading is gone within 10 s.
+	stallTimeout = 5 * time.Second
+	// unreachableTimeout is how long sent bytes may stay unacknowledged. It
+	// bridges what a phone needs to change its network.
+	unreachableTimeout = 8 * time.Second
 	// lingerTimeout is how long a peer has to read the last answer and to
 	// close, so that it learns the reason rather than of a reset.
 	lingerTimeout = time.Second
 	// lagLimit is how far a viewer may fall behind before it moves on to the
 	// newest keyframe group.
-	lagLimit = 5 * time.Second
+	lagLimit = 4 * time.Second
 )
 
 // The budgets of a connection.

@@ -26,7 +26,7 @@ func tune(nc net.Conn) error {
 	if err := tcp.SetWriteBuffer(sendBuffer); err != nil {
 		return err
 	}
-	return setUserTimeout(tcp, stallTimeout)
+	return setUserTimeout(tcp, unreachableTimeout)
 }
 
 // closeWrite tells the peer that nothing more comes, and lets it read what

@@ -12,7 +12,7 @@ import (
 const (
 	// maxBatch is how many bytes of media are gathered before they are
 	// written, and the most that has to move within stallTimeout: a viewer may
-	// be slow, as long as it takes 32 kB/s.
+	// be slow, as long as it takes 52 kB/s.
 	maxBatch = 256 << 10
 	// maxVector is the largest piece of one message in a write, and maxVectors
 	// the most pieces; Linux takes 1,024 in one call.

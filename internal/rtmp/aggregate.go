@@ -15,8 +15,9 @@ const (
 
 // splitAggregate returns the messages within an aggregate (RTMP 1.0 section
 // 7.1.6). Their timestamps count from that of the aggregate; their payloads
-// share its memory.
-func splitAggregate(m Message) ([]Message, error) {
+// share its memory. Each is held to the limit of its own type, as the whole was
+// to that of video.
+func splitAggregate(m Message, limits Limits) ([]Message, error) {
 	var parts []Message
 	var first uint32
 	for b := m.Payload; len(b) > 0; {
@@ -33,6 +34,8 @@ func splitAggregate(m Message) ([]Message, error) {
 			return nil, fmt.Errorf("aggregate part of %d bytes with %d left: %w", size, len(b), ErrProtocol)
 		case kind != TypeAudio && kind != TypeVideo && kind != TypeData && kind != TypeDataAMF3:
 			return nil, fmt.Errorf("%v within an aggregate: %w", kind, ErrProtocol)
+		case size > limits.payload(kind):
+			return nil, fmt.Errorf("%v message of %d bytes within an aggregate: %w", kind, size, ErrLimit)
 		case len(parts) == maxAggregateParts:
 			return nil, fmt.Errorf("aggregate of more than %d parts: %w", maxAggregateParts, ErrLimit)
 		}

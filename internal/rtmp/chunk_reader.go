@@ -47,8 +47,8 @@ func NewReader(src *bufio.Reader, limits Limits) *Reader {
 	return &Reader{src: src, limits: limits, chunkSize: DefaultChunkSize}
 }
 
-// SetLimits replaces the limits. Messages that are already being assembled
-// are held to them from their next byte on.
+// SetLimits replaces the limits. A message that is already being assembled
+// keeps the length that its header was granted.
 func (r *Reader) SetLimits(limits Limits) { r.limits = limits }
 
 // SetBuffer has the underlying reader asked for up to size bytes at a time.
@@ -87,7 +87,7 @@ func (r *Reader) ReadMessage() (Message, error) {
 		}
 		m := r.finish(s)
 		if m.Type == TypeAggregate {
-			if r.parts, err = splitAggregate(m); err != nil {
+			if r.parts, err = splitAggregate(m, r.limits); err != nil {
 				return Message{}, err
 			}
 			continue
@@ -120,7 +120,7 @@ func (r *Reader) apply(m Message) error {
 		if size == 0 || size > 1<<31-1 {
 			return fmt.Errorf("set chunk size to %d: %w", size, ErrProtocol)
 		}
-		r.chunkSize = min(size, MaxMessageSize)
+		r.chunkSize = size
 	case TypeAbort:
 		id, err := ParseUint32(m)
 		if err != nil {
@@ -280,7 +280,7 @@ func (r *Reader) readPayload(s *chunkStream, n uint32) error {
 		discarded, err := r.src.Discard(int(n))
 		r.received += uint64(discarded)
 		s.remaining -= uint32(discarded)
-		return unexpected(err)
+		return noEOF(err)
 	}
 	for n > 0 {
 		if err := r.grow(s); err != nil {
@@ -293,20 +293,21 @@ func (r *Reader) readPayload(s *chunkStream, n uint32) error {
 		s.remaining -= uint32(got)
 		r.received += uint64(got)
 		if err != nil {
-			return unexpected(err)
+			return noEOF(err)
 		}
 		n -= uint32(got)
 	}
 	return nil
 }
 
-// grow makes room for at least one more byte of the message on s. It doubles,
-// so that what is held stays in proportion to what arrived.
+// grow makes room for at least one more byte of the message on s, even if the
+// limits set none aside. It doubles, so that what is held stays in proportion
+// to what arrived.
 func (r *Reader) grow(s *chunkStream) error {
 	if len(s.payload) < cap(s.payload) {
 		return nil
 	}
-	size := min(int(s.length), max(r.limits.Upfront, 2*cap(s.payload)))
+	size := min(int(s.length), max(r.limits.Upfront, 2*cap(s.payload), 1))
 	if r.held+size-cap(s.payload) > r.limits.Partial {
 		return fmt.Errorf("incomplete messages of more than %d bytes: %w", r.limits.Partial, ErrLimit)
 	}
@@ -321,18 +322,9 @@ func (r *Reader) grow(s *chunkStream) error {
 func (r *Reader) take(n int) ([]byte, error) {
 	b, err := r.src.Peek(n)
 	if err != nil {
-		return nil, unexpected(err)
+		return nil, noEOF(err)
 	}
 	r.received += uint64(n)
 	_, err = r.src.Discard(n)
 	return b, err
-}
-
-// unexpected turns the end of the stream within a chunk into an error that
-// tells so.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

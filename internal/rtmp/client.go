@@ -50,6 +50,11 @@ func NewClient(conn io.ReadWriter) *Client {
 	}
 }
 
+// Handshake performs the client's side of the handshake.
+func (c *Client) Handshake(scheme Scheme, o HandshakeOptions) (Handshake, error) {
+	return DialHandshake(c.buffered, c.w, scheme, o)
+}
+
 // ConnectOptions are the properties of a connect command.
 type ConnectOptions struct {
 	App string
@@ -81,11 +86,11 @@ func (c *Client) Connect(o ConnectOptions) (Command, error) {
 
 // SetChunkSize announces a chunk size and uses it from then on.
 func (c *Client) SetChunkSize(size int) error {
-	if err := c.WriteMessage(SetChunkSize(uint32(size))); err != nil {
-		return err
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.write(SetChunkSize(uint32(size))); err != nil {
+		return err
+	}
 	c.chunkSize = size
 	return nil
 }
@@ -227,7 +232,14 @@ func (c *Client) WriteMessage(m Message) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.write(m)
+}
+
+// write sends one message. The lock must be held.
+func (c *Client) write(m Message) error {
 	c.buf = AppendMessage(c.buf[:0], m, c.chunkSize)
-	_, err := c.w.Write(c.buf)
-	return err
+	if _, err := c.w.Write(c.buf); err != nil {
+		return fmt.Errorf("write %v message: %w", m.Type, err)
+	}
+	return nil
 }

@@ -31,50 +31,44 @@ func ParseCommand(m Message) (Command, error) {
 	if m.Type == TypeCommandAMF3 && len(payload) > 0 && payload[0] == 0 {
 		payload = payload[1:]
 	}
-	d := amf.NewDecoder(payload, amf.CommandLimits)
-	var c Command
-	var values [3]any
-	for i := range values {
-		v, err := d.Decode()
-		if errorIsEnd(err) && i > 0 {
-			return c, nil
-		}
-		if err != nil {
-			return Command{}, commandError(err)
-		}
-		switch i {
-		case 0:
-			name, ok := amf.AsString(v)
-			if !ok {
-				return Command{}, fmt.Errorf("command without a name: %w", ErrProtocol)
-			}
-			c.Name = name
-		case 1:
-			c.Transaction = transaction(v)
-		case 2:
-			c.Object = v
-		}
+	values, err := decodeCommand(payload)
+	if err != nil {
+		return Command{}, err
 	}
+	var head [commandHead]any
+	n := copy(head[:], values)
+	name, ok := amf.AsString(head[0])
+	if !ok {
+		return Command{}, fmt.Errorf("command without a name: %w", ErrProtocol)
+	}
+	// A transaction that cannot be answered counts as none.
+	transaction, _ := StreamID(head[1])
+	return Command{Name: name, Transaction: float64(transaction), Object: head[2], Args: values[n:]}, nil
+}
+
+// commandHead counts the values in front of the arguments: name, transaction
+// and command object.
+const commandHead = 3
+
+// decodeCommand returns the values up to the end or the padding.
+func decodeCommand(payload []byte) ([]any, error) {
+	d := amf.NewDecoder(payload, amf.CommandLimits)
+	var values []any
 	for {
 		v, err := d.Decode()
 		switch {
 		case err == nil:
-			c.Args = append(c.Args, v)
-		case exceeds(err):
-			return Command{}, commandError(err)
+			values = append(values, v)
+		case errors.Is(err, io.EOF):
+			return values, nil
+		case errors.Is(err, amf.ErrDepth), errors.Is(err, amf.ErrValues):
+			return nil, fmt.Errorf("decode command: %w: %w", err, ErrLimit)
+		case len(values) < commandHead:
+			return nil, fmt.Errorf("decode command: %w: %w", err, ErrProtocol)
 		default:
-			return c, nil
+			return values, nil
 		}
 	}
-}
-
-// transaction returns a transaction id that can be answered, or 0.
-func transaction(v any) float64 {
-	n, ok := amf.AsNumber(v)
-	if !ok || n < 0 || n > math.MaxUint32 || n != math.Trunc(n) {
-		return 0
-	}
-	return n
 }
 
 // Arg returns argument i, or nil if the sender left it out.
@@ -109,20 +103,4 @@ func StreamID(v any) (uint32, bool) {
 		return 0, false
 	}
 	return uint32(n), true
-}
-
-// errorIsEnd reports that the values are at their end.
-func errorIsEnd(err error) bool { return errors.Is(err, io.EOF) }
-
-// exceeds reports that a command asks for more work than it is granted, as
-// opposed to being broken.
-func exceeds(err error) bool {
-	return errors.Is(err, amf.ErrDepth) || errors.Is(err, amf.ErrValues)
-}
-
-func commandError(err error) error {
-	if exceeds(err) {
-		return fmt.Errorf("decode command: %w: %w", err, ErrLimit)
-	}
-	return fmt.Errorf("decode command: %w: %w", err, ErrProtocol)
 }

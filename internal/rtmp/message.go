@@ -23,7 +23,9 @@ const (
 	TypeAggregate        MessageType = 22
 )
 
-var typeNames = map[MessageType]string{
+// typeNames has a name for the known types only. It is no map since it is asked
+// for every chunk.
+var typeNames = [256]string{
 	TypeSetChunkSize:     "SetChunkSize",
 	TypeAbort:            "Abort",
 	TypeAcknowledgement:  "Acknowledgement",
@@ -41,14 +43,11 @@ var typeNames = map[MessageType]string{
 
 // Known reports whether the payload of such a message is of use to this
 // package. A [Reader] drains the payload of all others without keeping it.
-func (t MessageType) Known() bool {
-	_, ok := typeNames[t]
-	return ok
-}
+func (t MessageType) Known() bool { return typeNames[t] != "" }
 
 func (t MessageType) String() string {
-	if name, ok := typeNames[t]; ok {
-		return name
+	if t.Known() {
+		return typeNames[t]
 	}
 	return "type " + strconv.Itoa(int(t))
 }

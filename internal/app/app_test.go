@@ -1,0 +1,128 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"regexp"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func settings(t *testing.T, env map[string]string) config.Settings {
+	t.Helper()
+	s, err := config.Load(func(name string) (string, bool) {
+		v, ok := env[name]
+		return v, ok
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// running is a server in the background.
+type running struct {
+	addr string
+	stop context.CancelFunc
+	done chan error
+}
+
+var listening = regexp.MustCompile(`msg=listening .*listen=(\S+)`)
+
+func start(t *testing.T, env map[string]string) *running {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	lines, w := io.Pipe()
+	r := &running{stop: stop, done: make(chan error, 1)}
+	s := settings(t, env)
+	go func() {
+		err := Run(ctx, s, slog.New(slog.NewTextHandler(w, nil)))
+		_ = w.Close()
+		r.done <- err
+	}()
+	scanner := bufio.NewScanner(lines)
+	for scanner.Scan() {
+		if m := listening.FindStringSubmatch(scanner.Text()); m != nil {
+			r.addr = m[1]
+			go func() { _, _ = io.Copy(io.Discard, lines) }()
+			return r
+		}
+	}
+	t.Fatalf("the server does not listen: %v", <-r.done)
+	return nil
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+func TestRunServesUntilItsContextEnds(t *testing.T) {
+	r := start(t, map[string]string{"RTMP_PORT": "0", "BIND_ADDRESS": "127.0.0.1"})
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	client := rtmp.NewClient(conn)
+	if _, err := client.Handshake(rtmp.SchemeSimple, rtmp.HandshakeOptions{Random: zeros{}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Connect(rtmp.ConnectOptions{App: "live"}); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	for {
+		m, err := client.ReadMessage()
+		if err != nil {
+			t.Fatalf("the client was not told: %v", err)
+		}
+		if m.Type != rtmp.TypeCommand {
+			continue
+		}
+		command, err := rtmp.ParseCommand(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _ := rtmp.ParseStatus(command); status.Code == rtmp.CodeConnectAppShutdown {
+			break
+		}
+	}
+	_ = conn.Close()
+	if err := <-r.done; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+func TestRunFailsOnAPortInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	s := settings(t, map[string]string{"RTMP_PORT": port, "BIND_ADDRESS": "127.0.0.1"})
+	if err := Run(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("Run did not fail")
+	}
+}
+
+func TestEveryTakeoverPolicyIsKnown(t *testing.T) {
+	for _, policy := range []string{"idle", "never", "always"} {
+		s := settings(t, map[string]string{"PUBLISH_TAKEOVER": policy})
+		if _, ok := takeovers[s.Takeover]; !ok {
+			t.Errorf("policy %q means nothing to the registry", policy)
+		}
+	}
+}

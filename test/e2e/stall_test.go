@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"context"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
+
+// stallLimit is within how long a viewer that stopped reading has to be gone. The
+// server notices when the buffers of both kernels are full, which the stream has
+// to do in a part of that: FFmpeg's takes 2 MB and more.
+const stallLimit = 10 * time.Second
+
+// A viewer that stops reading, be it a stopped program or a socket that nobody
+// reads, is closed within 10 s, and nobody else notices.
+func TestStalledViewerIsClosedAndHarmsNobody(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	const path = "channel/key"
+	watcher := play(t, s, path).record()
+	publisher := publish(t, s, path)
+	publisher.record()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var sent []rtmp.Message
+	var failed error
+	var feeding sync.WaitGroup
+	messages := messagesOf(t, mediaPath(fileHeavy))
+	feeding.Go(func() { sent, failed = publisher.feed(ctx, messages) })
+	awaitEvent(t, watcher, 1, keyframe)
+
+	stalled := []struct {
+		name  string
+		stall func(t *testing.T, s *server, path string)
+	}{
+		{"ffmpeg", func(t *testing.T, s *server, path string) {
+			stopProgram(t, "ffmpeg", "-nostdin", "-v", "error", "-i", s.url(path), "-c", "copy", "-f", "flv", "-")
+		}},
+		{"rtmpdump", func(t *testing.T, s *server, path string) {
+			stopProgram(t, "rtmpdump", "-q", "--live", "-r", s.url(path))
+		}},
+		{"gstreamer", func(t *testing.T, s *server, path string) {
+			stopProgram(t, "gst-launch-1.0", "-q", "rtmp2src", "location="+s.url(path), "!", "fdsink", "fd=1")
+		}},
+		{"small buffer", func(t *testing.T, s *server, path string) {
+			if err := play(t, s, path).conn.SetReadBuffer(4 << 10); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"default buffer", func(t *testing.T, s *server, path string) { play(t, s, path) }},
+	}
+	type stall struct {
+		name, id string
+		since    time.Time
+	}
+	var stalls []stall
+	for i, viewer := range stalled {
+		viewer.stall(t, s, path)
+		since := time.Now()
+		line := s.awaitLines(i+2, soon, "msg=play")[i+1]
+		stalls = append(stalls, stall{viewer.name, attr(line, "id"), since})
+	}
+	for _, viewer := range stalls {
+		line := s.awaitLines(1, 3*stallLimit, "msg=end", " id="+viewer.id+" ")[0]
+		ended, err := time.Parse(time.RFC3339, attr(line, "time"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := ended.Sub(viewer.since)
+		t.Logf("%s was closed after %.1f s with %s bytes sent: %s",
+			viewer.name, took.Seconds(), attr(line, "bytes_out"), attr(line, "reason"))
+		if reason := attr(line, "reason"); reason != "peer stopped reading" && reason != "peer unreachable" {
+			t.Errorf("%s was closed because: %s", viewer.name, reason)
+		}
+		if took > stallLimit {
+			t.Errorf("%s was closed after %v", viewer.name, took)
+		}
+	}
+
+	cancel()
+	if feeding.Wait(); failed != nil {
+		t.Fatal(failed)
+	}
+	if err := publisher.conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sameFrames(frames(awaitEvent(t, watcher, 1, streamEOF)), sent); err != nil {
+		t.Errorf("the viewer that goes on: %v", err)
+	}
+}
+
+// stopProgram starts a player that writes to its standard output and stops it
+// when media has come.
+func stopProgram(t *testing.T, name string, args ...string) {
+	t.Helper()
+	flow := &flow{running: make(chan struct{})}
+	p := launch(t, flow, name, args...)
+	timer := time.NewTimer(2 * soon)
+	defer timer.Stop()
+	select {
+	case <-flow.running:
+	case <-timer.C:
+		t.Fatalf("%s plays nothing", p)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flow takes what a player writes, and tells when that is more than a header.
+type flow struct {
+	size    int
+	running chan struct{}
+}
+
+func (f *flow) Write(b []byte) (int, error) {
+	const enough = 64 << 10
+	if f.size < enough && f.size+len(b) >= enough {
+		close(f.running)
+	}
+	f.size += len(b)
+	return len(b), nil
+}

@@ -3,6 +3,8 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
@@ -159,11 +161,11 @@ func (c *conn) createStream(in call) error {
 // deleteStream names its stream by number; GStreamer gives the name instead,
 // and some give nothing. Ids that are not this client's mean nothing.
 func (c *conn) deleteStream(in call) error {
-	s := c.named(in)
+	streams := c.named(in, (*netStream).busy)
 	if id, ok := rtmp.StreamID(in.Arg(0)); ok {
-		s = c.streams[id]
+		streams = c.numbered(id)
 	}
-	if s != nil {
+	for _, s := range streams {
 		c.closeNetStream(s)
 		delete(c.streams, s.id)
 	}
@@ -171,36 +173,42 @@ func (c *conn) deleteStream(in call) error {
 }
 
 func (c *conn) closeStream(in call) error {
-	s := c.streams[in.stream]
+	streams := c.numbered(in.stream)
 	if in.stream == 0 {
-		s = c.named(in)
+		streams = c.named(in, (*netStream).busy)
 	}
-	if s != nil {
+	for _, s := range streams {
 		c.closeNetStream(s)
 	}
 	return nil
 }
 
-// named finds the stream that a command means by the name it publishes or
-// plays, or the only one in use.
-func (c *conn) named(in call) *netStream {
+// numbered finds the stream with an id, if there is one.
+func (c *conn) numbered(id uint32) []*netStream {
+	if s := c.streams[id]; s != nil {
+		return []*netStream{s}
+	}
+	return nil
+}
+
+// named finds the streams that a command means by the name they publish or
+// play, among those that come into question; or the only one of these.
+func (c *conn) named(in call, eligible func(*netStream) bool) []*netStream {
 	name, _ := amf.AsString(in.Arg(0))
-	var only *netStream
-	busy := 0
-	for _, s := range c.streams {
-		if !s.busy() {
-			continue
+	var all, named []*netStream
+	for _, id := range slices.Sorted(maps.Keys(c.streams)) {
+		s := c.streams[id]
+		if eligible(s) {
+			all = append(all, s)
+			if s.name == name {
+				named = append(named, s)
+			}
 		}
-		if s.name == name {
-			return s
-		}
-		only = s
-		busy++
 	}
-	if busy != 1 {
-		return nil
+	if len(named) == 0 && len(all) == 1 {
+		return all
 	}
-	return only
+	return named
 }
 
 func (c *conn) closeConnection(call) error { return &refusal{reason: ReasonClientClosed} }

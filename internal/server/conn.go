@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -39,11 +40,11 @@ type conn struct {
 	// ctx ends when the connection has to.
 	ctx    context.Context
 	cancel context.CancelFunc
-	// reason is why the connection ends: the first one given counts. Any
-	// goroutine may set it, through end.
-	reason atomic.Pointer[stream.Reason]
-	// detail says more about the reason, for the log.
-	detail error
+	// cause is why the connection ends: the first one given counts. Any
+	// goroutine may give one, through end.
+	cause atomic.Pointer[cause]
+	// interrupted is closed once reading was interrupted because of the cause.
+	interrupted chan struct{}
 
 	out   *writer
 	watch *watchdog
@@ -58,6 +59,7 @@ type conn struct {
 	chunkBudget   *rate.Limiter
 	messageBudget *rate.Limiter
 	pingBudget    *rate.Limiter
+	startBudget   *rate.Limiter
 	// ignored counts messages of unknown types and media without a
 	// publication.
 	ignored uint64
@@ -79,11 +81,13 @@ func newConn(s *Server, nc net.Conn, addr netip.AddrPort) *conn {
 		addr:          addr,
 		nc:            nc,
 		started:       s.now(),
+		interrupted:   make(chan struct{}),
 		readAt:        s.now(),
 		streams:       make(map[uint32]*netStream),
 		chunkBudget:   rate.NewLimiter(chunkRate, chunkBurst),
 		messageBudget: rate.NewLimiter(messageRate, messageBurst),
 		pingBudget:    rate.NewLimiter(pingRate, pingBurst),
+		startBudget:   rate.NewLimiter(startRate, startBurst),
 	}
 	c.log = s.log.With("id", c.id, "addr", addr.String())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -110,10 +114,10 @@ func (c *conn) serve() {
 	}
 	c.reader = rtmp.NewReader(buffered, rtmp.UnacceptedLimits)
 	written := make(chan struct{})
-	go func() {
+	c.server.running.Go(func() {
 		defer close(written)
 		c.out.run()
-	}()
+	})
 	c.readMessages()
 	c.farewell()
 	c.hangUp(written)
@@ -123,17 +127,22 @@ func (c *conn) serve() {
 func (c *conn) isolate() {
 	if p := recover(); p != nil {
 		c.logPanic(p)
+		defer c.isolate() // closing one stream may panic: the others follow
 		c.closeStreams()
 		c.out.close()
 	}
 }
 
 func (c *conn) logPanic(value any) {
-	c.end(ReasonInternal)
+	c.end(ReasonInternal, nil)
 	c.log.Error("panic", "value", value, "stack", string(debug.Stack()))
 }
 
+// handshake is the one time that this goroutine writes to the socket, so that
+// the connection's end has to interrupt it there as well.
 func (c *conn) handshake(r io.Reader) error {
+	stop := context.AfterFunc(c.ctx, func() { _ = c.nc.SetWriteDeadline(longAgo) })
+	defer stop()
 	hs, err := rtmp.AcceptHandshake(r, c.nc, rtmp.HandshakeOptions{Random: rand.Reader})
 	if err != nil {
 		return err
@@ -180,8 +189,8 @@ func (c *conn) settle() error {
 	return nil
 }
 
-// errFlood says that a peer sends more chunks or messages per second than any
-// real client.
+// errFlood says that a peer sends more chunks, messages, or commands that start
+// something, per second than any real client.
 var errFlood = errors.New("too many chunks or messages a second")
 
 func (c *conn) acknowledge() {
@@ -192,7 +201,7 @@ func (c *conn) acknowledge() {
 
 // readMessages carries out what the peer sends until the connection ends.
 func (c *conn) readMessages() {
-	for c.reason.Load() == nil {
+	for !c.ended() {
 		m, err := c.reader.ReadMessage()
 		if err == nil && !c.messageBudget.Allow() {
 			err = errFlood
@@ -222,63 +231,51 @@ func (c *conn) fail(err error) {
 	var refused *refusal
 	switch {
 	case errors.As(err, &refused):
-		c.endWith(refused.reason, refused.detail)
+		c.end(refused.reason, refused.detail)
 	case errors.Is(err, errFlood):
-		c.endWith(ReasonFlood, nil)
-	case c.reader == nil && errors.Is(err, io.EOF):
-		c.endWith(ReasonProbe, nil)
+		c.end(ReasonFlood, nil)
+	case c.reader == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		c.end(ReasonProbe, nil) // some health checks leave with a reset
 	default:
-		c.endWith(readReason(err), err)
+		c.end(readReason(err), err)
 	}
 }
 
-func (c *conn) endWith(reason stream.Reason, detail error) {
-	if c.end(reason) {
-		c.detail = detail
-	}
+// cause is why a connection ends.
+type cause struct {
+	reason stream.Reason
+	// detail says more, for the log; it may be nil.
+	detail error
 }
 
-// end asks the connection to end for the given reason and reports whether it
-// is the first one to do so. It may be called from any goroutine and does not
-// block: it interrupts the reading one, which does the rest.
-func (c *conn) end(reason stream.Reason) bool {
-	if !c.reason.CompareAndSwap(nil, &reason) {
-		return false
+// longAgo is a deadline that interrupts whoever reads or writes.
+var longAgo = time.Unix(1, 0)
+
+// end asks the connection to end for the given reason, unless it has one
+// already. It may be called from any goroutine and does not block: it
+// interrupts the reading one, which does the rest.
+func (c *conn) end(reason stream.Reason, detail error) {
+	if !c.cause.CompareAndSwap(nil, &cause{reason, detail}) {
+		return
 	}
 	c.cancel()
-	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
-	return true
+	_ = c.nc.SetReadDeadline(longAgo)
+	close(c.interrupted)
 }
 
+// ended reports whether the connection was asked to end.
+func (c *conn) ended() bool { return c.cause.Load() != nil }
+
 // Kick implements stream.Session.
-func (c *conn) Kick(reason stream.Reason) { c.end(reason) }
+func (c *conn) Kick(reason stream.Reason) { c.end(reason, nil) }
 
 // Silent implements stream.Publisher.
 func (c *conn) Silent() time.Duration {
 	return c.server.now() - time.Duration(c.watch.media.Load())
 }
 
-// hangUp gives the peer a moment to read the last answers and to close from
-// its side; closing a socket with unread bytes would send a reset that
-// overtakes them.
-func (c *conn) hangUp(written <-chan struct{}) {
-	c.out.close()
-	linger := time.NewTimer(lingerTimeout)
-	defer linger.Stop()
-	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
-	select {
-	case <-written:
-		_ = closeWrite(c.nc)
-		_, _ = io.Copy(io.Discard, c.nc)
-		_ = c.nc.Close()
-	case <-linger.C:
-		_ = c.nc.Close()
-		<-written
-	}
-}
-
 func (c *conn) logEnd() {
-	reason := *c.reason.Load()
+	reason, detail := c.cause.Load().reason, c.cause.Load().detail
 	var attrs []any
 	if c.role != "" {
 		attrs = append(attrs, "role", c.role, "channel", c.channel)
@@ -288,8 +285,8 @@ func (c *conn) logEnd() {
 		"duration", (c.server.now() - c.started).Round(time.Millisecond),
 		"bytes_in", c.received(),
 		"bytes_out", c.out.written.Load())
-	if c.detail != nil && reason != ReasonClientClosed {
-		attrs = append(attrs, "detail", cut(c.detail.Error()))
+	if detail != nil && reason != ReasonClientClosed && reason != ReasonStalled {
+		attrs = append(attrs, "detail", cut(detail.Error()))
 	}
 	if c.ignored > 0 {
 		attrs = append(attrs, "messages_ignored", c.ignored)

@@ -12,14 +12,16 @@ import (
 type netStream struct {
 	id uint32
 	// name is what publish or play asked for, as the client spelled it.
-	name        string
+	name string
+	// grant is set while it publishes, and a moment before.
+	grant       *grant
 	publication *stream.Publication
-	request     Request
-	streamID    string
 	player      *player
 }
 
-func (s *netStream) busy() bool { return s.publication != nil || s.player != nil }
+func (s *netStream) publishes() bool { return s.grant != nil }
+
+func (s *netStream) busy() bool { return s.publishes() || s.player != nil }
 
 // dispatch carries out one message. The error ends the connection.
 func (c *conn) dispatch(m rtmp.Message) error {

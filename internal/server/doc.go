@@ -3,11 +3,11 @@
 //
 // Every connection has two goroutines. The reading one owns the session: it
 // reassembles messages, carries out commands and appends media to the log of
-// the channel; it never waits for the peer's socket to take bytes. The writing
-// one owns all writes to the socket: answers first, then for each player
-// everything between its cursor and the tail of the log. A third party — a
-// command, another publisher, the server's stop — only ever asks a connection
-// to end, which neither blocks nor waits.
+// the channel; after the handshake it never waits for the peer's socket to take
+// bytes. The writing one owns all other writes to the socket: answers first,
+// then for each player everything between its cursor and the tail of the log. A
+// third party — a command, another publisher, the server's stop — only ever
+// asks a connection to end, which neither blocks nor waits.
 //
 // [Server.Serve] accepts connections until [Server.Shutdown], which tells the
 // peers and waits for them, or [Server.Close], which does not.

@@ -1,6 +1,11 @@
 package server
 
 import (
+	"io"
+	"maps"
+	"slices"
+	"time"
+
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -8,15 +13,13 @@ import (
 // farewell ends everything that the connection does, which frees its channel at
 // once, and tells the client why if it was not the client's own doing.
 func (c *conn) farewell() {
-	reason := *c.reason.Load()
-	for _, s := range c.streams {
-		c.bid(s, reason)
+	reason := c.cause.Load().reason
+	for _, id := range slices.Sorted(maps.Keys(c.streams)) {
+		c.bid(c.streams[id], reason)
 	}
 	c.closeStreams()
 	if reason == ReasonShutdown {
-		c.out.send(rtmp.Command{Name: rtmp.CommandOnStatus, Args: []any{rtmp.Status{
-			Level: rtmp.LevelStatus, Code: rtmp.CodeConnectAppShutdown, Description: "The server is stopping.",
-		}.Object()}}.Message(0))
+		c.out.send(rtmp.OnStatus(0, failure(rtmp.CodeConnectAppShutdown, "The server is stopping.")))
 	}
 }
 
@@ -66,5 +69,25 @@ func (c *conn) closeStreams() {
 	for id, s := range c.streams {
 		c.closeNetStream(s)
 		delete(c.streams, id)
+	}
+}
+
+// hangUp gives the peer a moment to read the last answers and to close from
+// its side; closing a socket with unread bytes would send a reset that
+// overtakes them.
+func (c *conn) hangUp(written <-chan struct{}) {
+	c.out.close()
+	<-c.interrupted // or it would cut the moment short
+	linger := time.NewTimer(lingerTimeout)
+	defer linger.Stop()
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
+	select {
+	case <-written:
+		_ = closeWrite(c.nc)
+		_, _ = io.Copy(io.Discard, c.nc)
+		_ = c.nc.Close()
+	case <-linger.C:
+		_ = c.nc.Close()
+		<-written
 	}
 }

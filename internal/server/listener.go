@@ -51,6 +51,8 @@ func (s *Server) accept(nc net.Conn) {
 	}
 	c := newConn(s, nc, addr)
 	if !s.track(c) {
+		c.watch.stop()
+		c.cancel()
 		release()
 		refuse(nc)
 		return

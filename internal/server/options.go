@@ -14,8 +14,9 @@ import (
 type Authorizer interface {
 	// Start asks whether a publication may begin and returns the id of the
 	// stream. It is called without any lock, and gives up when ctx ends, as it
-	// does when the client is gone or the server stops. An error refuses the
-	// publisher; its text is for the log, not for the client.
+	// does when the server stops or the client's time is up; nothing is read
+	// from the client meanwhile, so that nobody notices if it leaves. An error
+	// refuses the publisher; its text is for the log, not for the client.
 	Start(ctx context.Context, r Request) (streamID string, err error)
 	// Stop reports the end of a publication that Start accepted, once for each.
 	// It must not block.
@@ -45,7 +46,7 @@ type Options struct {
 	// PlayWait is how long a player may wait for a channel that is not live; 0
 	// means for ever.
 	PlayWait time.Duration
-	// Log takes one line for each step of a session.
+	// Log takes one line for each step of a session. Required.
 	Log *slog.Logger
 	// LogRequests switches the lines for connect, publish, play and end on.
 	LogRequests bool
@@ -102,4 +103,8 @@ const (
 	chunkRate, chunkBurst = 500_000, 2_000_000
 	// pingRate and pingBurst bound the pings that are answered per second.
 	pingRate, pingBurst = 10, 20
+	// startRate and startBurst bound the commands per second that publish or
+	// play. They stop a client that fills the log, or keeps the authorizer
+	// busy, by starting and ending all the time.
+	startRate, startBurst = 1, 20
 )

@@ -23,6 +23,8 @@ func (c *conn) play(in call) error {
 	switch {
 	case s == nil:
 		return c.refuse(in.stream, rtmp.CodePlayFailed, "Create a stream first.", ReasonBadState, errNoStream)
+	case !c.startBudget.Allow():
+		return errFlood
 	case s.busy():
 		return c.refuse(id, rtmp.CodePlayFailed, "The stream is in use.", ReasonBadState, errStreamBusy)
 	case !c.server.options.Players.Contains(c.addr.Addr()):

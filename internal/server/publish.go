@@ -11,6 +11,7 @@ import (
 var (
 	errNoStream   = errors.New("message stream was not created")
 	errStreamBusy = errors.New("message stream already publishes or plays")
+	errEnded      = errors.New("ended while the authorizer was asked")
 )
 
 // publish lets an encoder publish: the name is checked, then that the channel
@@ -21,6 +22,8 @@ func (c *conn) publish(in call) error {
 	switch {
 	case s == nil:
 		return c.refuse(in.stream, rtmp.CodePublishDenied, "Create a stream first.", ReasonBadState, errNoStream)
+	case !c.startBudget.Allow():
+		return errFlood
 	case s.busy():
 		return c.refuse(in.stream, rtmp.CodePublishBadName, "The stream is in use.", ReasonBadState, errStreamBusy)
 	}
@@ -33,56 +36,74 @@ func (c *conn) publish(in call) error {
 	if err := c.server.options.Registry.Available(p.channel); err != nil {
 		return c.refuseBusy(s.id)
 	}
-	request := Request{Channel: p.channel, Key: p.key, Client: c.addr.Addr()}
-	streamID, err := c.server.authorize(c.ctx, request)
-	if err != nil {
+	g, err := c.server.authorize(c.ctx, Request{Channel: p.channel, Key: p.key, Client: c.addr.Addr()})
+	s.name, s.grant = name, g
+	switch {
+	case c.ended():
+		return errEnded
+	case err != nil:
 		return c.refuse(s.id, rtmp.CodePublishDenied, "You may not publish here.", ReasonDenied, err)
 	}
-	s.publication, err = c.server.options.Registry.Publish(stream.Claim{
-		Channel: p.channel, Key: p.key, StreamID: streamID, Publisher: c,
-	})
-	if err != nil {
-		c.server.unpublished(request, streamID)
-		return c.refuseBusy(s.id)
-	}
-	s.name, s.request, s.streamID = name, request, streamID
-	c.startPublishing(s)
-	return nil
+	return c.claim(s)
 }
 
 func (c *conn) refuseBusy(id uint32) error {
 	return c.refuse(id, rtmp.CodePublishBadName, "The channel is live already.", ReasonBusy, nil)
 }
 
-func (c *conn) startPublishing(s *netStream) {
-	// The authorizer took its time: media that came meanwhile is not old.
+// claim takes the channel that a stream has a grant for.
+func (c *conn) claim(s *netStream) error {
+	// The authorizer took its time, which does not count as silence: neither
+	// for the media that came meanwhile, nor for another publisher who would
+	// take the channel over as soon as it is claimed.
 	c.readAt = c.server.now()
+	c.watch.media.Store(int64(c.readAt))
+	publication, err := c.server.options.Registry.Publish(stream.Claim{
+		Channel: s.grant.Channel, Key: s.grant.Key, StreamID: s.grant.streamID, Publisher: c,
+	})
+	if err != nil {
+		c.unpublish(s)
+		return c.refuseBusy(s.id)
+	}
+	s.publication = publication
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
 	c.reader.SetBuffer(ingestReadBuffer)
-	c.server.running.Go(s.publication.Run)
+	c.server.running.Go(publication.Run)
 	c.out.send(
 		rtmp.UserControl(rtmp.EventStreamBegin, s.id),
 		status(s.id, rtmp.CodePublishStart, "Started publishing stream."))
-	c.request("publish", "channel", s.request.Channel, "key", maskKey(s.request.Key), "stream_id", s.streamID)
+	c.request("publish", "channel", s.grant.Channel, "key", maskKey(s.grant.Key), "stream_id", s.grant.streamID)
+	return nil
 }
 
 // closeNetStream ends what a message stream does, if anything.
 func (c *conn) closeNetStream(s *netStream) {
-	if s.publication != nil {
-		s.publication.Close()
-		s.publication = nil
-		c.server.unpublished(s.request, s.streamID)
-		if c.reason.Load() == nil { // else the connection's end says it
-			c.request("unpublish", "channel", s.request.Channel, "stream_id", s.streamID)
-			c.out.send(status(s.id, rtmp.CodeUnpublishSuccess, "Stopped publishing stream."))
-		}
+	if !s.busy() {
+		return // and no deadline starts anew
+	}
+	if s.publishes() {
+		c.unpublish(s)
 	}
 	if s.player != nil {
 		c.stopPlaying(s)
 	}
-	if c.reason.Load() == nil {
+	if !c.ended() {
 		c.watch.enter(c.phase())
+	}
+}
+
+// unpublish ends a publication, or gives back a grant that led to none.
+func (c *conn) unpublish(s *netStream) {
+	publication, g := s.publication, s.grant
+	s.publication, s.grant = nil, nil
+	if publication != nil {
+		publication.Close()
+	}
+	c.server.giveBack(g)
+	if publication != nil && !c.ended() { // else the connection's end says it
+		c.request("unpublish", "channel", g.Channel, "stream_id", g.streamID)
+		c.out.send(status(s.id, rtmp.CodeUnpublishSuccess, "Stopped publishing stream."))
 	}
 }
 
@@ -91,7 +112,7 @@ func (c *conn) phase() phase {
 	phase := phaseIdle
 	for _, s := range c.streams {
 		switch {
-		case s.publication != nil:
+		case s.publishes():
 			return phasePublishing
 		case s.player != nil:
 			phase = phasePlaying
@@ -109,14 +130,13 @@ func (c *conn) fcPublish(in call) error {
 
 // fcUnpublish ends a publication; the connection may go on and publish again.
 func (c *conn) fcUnpublish(in call) error {
-	s := c.named(in)
-	unpublish := s != nil && s.publication != nil
-	if unpublish {
+	streams := c.named(in, (*netStream).publishes)
+	for _, s := range streams {
 		c.closeNetStream(s)
 	}
 	if in.Transaction != 0 {
 		c.out.send(rtmp.Result(in.Transaction, amf.Undefined{}))
-		if unpublish {
+		if len(streams) > 0 {
 			c.out.send(rtmp.FCUnpublished())
 		}
 	}

@@ -51,7 +51,7 @@ func (s *Server) now() time.Duration { return time.Since(s.epoch) }
 // until the last one is gone. If ctx ends first, the rest is cut off and the
 // error of ctx returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop(func(c *conn) { c.end(ReasonShutdown) })
+	s.stop(func(c *conn) { c.end(ReasonShutdown, nil) })
 	done := make(chan struct{})
 	go func() {
 		s.running.Wait()
@@ -70,7 +70,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Close stops accepting and cuts every connection off, without waiting.
 func (s *Server) Close() error {
 	s.stop(func(c *conn) {
-		c.end(ReasonShutdown)
+		c.end(ReasonShutdown, nil)
 		_ = c.nc.Close()
 	})
 	return nil
@@ -125,21 +125,30 @@ func clientAddr(nc net.Conn) netip.AddrPort {
 		ap := a.AddrPort()
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
-	ap, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
-	return ap
+	return netip.AddrPort{}
+}
+
+// grant is a start that the Authorizer accepted, and has to hear the end of.
+type grant struct {
+	Request
+	streamID string
 }
 
 // authorize asks the Authorizer, if there is one, for the id of a stream.
-func (s *Server) authorize(ctx context.Context, r Request) (string, error) {
+func (s *Server) authorize(ctx context.Context, r Request) (*grant, error) {
 	if s.options.Authorizer == nil {
-		return rand.Text(), nil
+		return &grant{r, rand.Text()}, nil
 	}
-	return s.options.Authorizer.Start(ctx, r)
+	streamID, err := s.options.Authorizer.Start(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &grant{r, streamID}, nil
 }
 
-// unpublished pairs each successful authorize with its end.
-func (s *Server) unpublished(r Request, streamID string) {
+// giveBack tells the Authorizer of the end of a grant.
+func (s *Server) giveBack(g *grant) {
 	if s.options.Authorizer != nil {
-		s.options.Authorizer.Stop(r, streamID)
+		s.options.Authorizer.Stop(g.Request, g.streamID)
 	}
 }

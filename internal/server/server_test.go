@@ -249,6 +249,9 @@ func TestAPanicEndsItsOwnConnectionOnly(t *testing.T) {
 
 func TestFloodsAreCutOff(t *testing.T) {
 	ping := rtmp.AppendMessage(nil, rtmp.UserControl(rtmp.EventPingRequest, 1), 128)
+	quiet := rtmp.AppendMessage(nil, rtmp.Command{Name: "receiveAudio", Args: []any{false}}.Message(1), 60000)
+	restart := rtmp.AppendMessage(nil, rtmp.Command{Name: "play", Args: []any{"key"}}.Message(2), 60000)
+	restart = rtmp.AppendMessage(restart, rtmp.Command{Name: "closeStream"}.Message(2), 60000)
 	call := rtmp.AppendMessage(nil, rtmp.Command{Name: "foo", Transaction: 2}.Message(0), 128)
 	tests := []struct {
 		name   string
@@ -260,14 +263,24 @@ func TestFloodsAreCutOff(t *testing.T) {
 		{"empty messages", []byte{0xC4}, ReasonFlood, true},
 		{"pings", ping, ReasonFlood, true},
 		{"calls whose answers are not read", call, ReasonControlQueue, false},
+		{"commands without an answer", quiet, ReasonControlQueue, false},
+		{"plays", restart, ReasonFlood, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(t, nil)
 				defer f.stop()
-				_, conn := f.client("live")
+				client, conn := f.client("live")
 				defer func() { _ = conn.Close() }()
+				playing, _ := client.CreateStream()
+				_, _ = client.CreateStream()
+				if err := client.Play(playing, "key"); err != nil {
+					t.Fatal(err)
+				}
+				if !test.reads { // one answer that the writer waits with
+					_, _ = conn.Write(ping)
+				}
 				if test.reads {
 					go func() { _ = drain(conn) }()
 				}

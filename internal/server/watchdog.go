@@ -54,7 +54,6 @@ func (w *watchdog) enter(p phase) {
 	}
 	now := w.c.server.now()
 	w.phase, w.since = p, now
-	w.media.Store(int64(now))
 	w.schedule(now)
 }
 
@@ -95,7 +94,7 @@ func (w *watchdog) schedule(now time.Duration) {
 		return
 	}
 	w.stopped = true
-	w.c.end(reason)
+	w.c.end(reason, nil)
 }
 
 // deadline returns when the connection has to end unless something happens,

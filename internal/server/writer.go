@@ -12,7 +12,7 @@ import (
 const (
 	// maxBatch is how many bytes of media are gathered before they are
 	// written, and the most that has to move within stallTimeout: a viewer may
-	// be slow, as long as it takes 52 kB/s.
+	// be slow, as long as it takes 65 kB/s.
 	maxBatch = 256 << 10
 	// maxVector is the largest piece of one message in a write, and maxVectors
 	// the most pieces; Linux takes 1,024 in one call.
@@ -21,6 +21,10 @@ const (
 	// deadlineSlack is how old a write deadline may get before it is renewed:
 	// setting it for each write is measurable.
 	deadlineSlack = time.Second
+	// orderSize is about what an order takes that waits for the writer. Orders
+	// count as answers, or a flood of those without one, as receiveAudio(false),
+	// would pile up behind a peer that does not read.
+	orderSize = 64
 )
 
 // writer owns the writing side of a connection's socket. Other goroutines hand
@@ -63,7 +67,16 @@ func (w *writer) send(messages ...rtmp.Message) { w.sendThen(nil, messages...) }
 // sendThen queues messages, and something for the writing goroutine to do when
 // it has taken them: what media follows them is changed at exactly that point.
 func (w *writer) sendThen(order func(), messages ...rtmp.Message) {
+	if size := w.queue(order, messages); size > maxControlQueue {
+		w.c.end(ReasonControlQueue, nil)
+	}
+	w.notify()
+}
+
+// queue returns the size of everything that waits.
+func (w *writer) queue(order func(), messages []rtmp.Message) int {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, m := range messages {
 		w.control = rtmp.AppendMessage(w.control, m, w.chunkSize)
 		if m.Type == rtmp.TypeSetChunkSize {
@@ -73,12 +86,7 @@ func (w *writer) sendThen(order func(), messages ...rtmp.Message) {
 	if order != nil {
 		w.orders = append(w.orders, order)
 	}
-	overflow := len(w.control) > maxControlQueue
-	w.mu.Unlock()
-	if overflow {
-		w.c.end(ReasonControlQueue)
-	}
-	w.notify()
+	return len(w.control) + orderSize*len(w.orders)
 }
 
 // close has run return once everything queued is written.
@@ -103,7 +111,7 @@ func (w *writer) run() {
 		closed := w.gather()
 		if len(w.vectors) > 0 {
 			if err := w.flush(); err != nil {
-				w.c.end(writeReason(err))
+				w.c.end(writeReason(err), err)
 				_ = w.c.nc.Close()
 				return
 			}

@@ -1,0 +1,16 @@
+// Package command listens for the commands of operators on a Redis Pub/Sub
+// channel and carries them out:
+//
+//	kill-session>CHANNEL             closes every session of the channel
+//	close-stream>CHANNEL|STREAM_ID   closes the publisher of exactly that stream
+//
+// Each message is one command. Anything else is counted, logged within limits
+// and ignored: whoever may write to the channel must not be able to hurt the
+// server with it.
+//
+// Nor must Redis itself, be it down, frozen, slow, restarted or no Redis at
+// all: a [Listener] touches nothing but its [Target], bounds the time and the
+// memory that every reply may take, and reconnects by itself. Pub/Sub stores
+// nothing, so that a command sent while the listener is disconnected is lost;
+// [Stats] tells for how long that was.
+package command

@@ -1,0 +1,55 @@
+package command
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+var _ Target = (*stream.Registry)(nil)
+
+// session counts how often it is ended.
+type session struct{ kicks int }
+
+func (s *session) Kick(stream.Reason)  { s.kicks++ }
+func (*session) Silent() time.Duration { return 0 }
+
+func TestCloseStreamNeverReachesTheNextStreamOfAChannel(t *testing.T) {
+	r := &scripted{answers: healthy}
+	synctest.Test(t, func(t *testing.T) {
+		registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
+		l, _, _ := newListener(func(o *Options) { o.Target = registry })
+		l.dial = r.dial
+		defer run(t, l)()
+		synctest.Wait()
+		publisher, player := new(session), new(session)
+		if _, err := registry.Publish(stream.Claim{Channel: "live", Key: "key", StreamID: "second", Publisher: publisher}); err != nil {
+			t.Fatal(err)
+		}
+		subscription, err := registry.Subscribe("live", "key", player, make(chan struct{}, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer subscription.Close()
+		for _, step := range []struct {
+			message           string
+			publisher, player int
+		}{
+			{"close-stream>live|first", 0, 0},
+			{"close-stream>other|second", 0, 0},
+			{"close-stream>live|", 0, 0},
+			{"kill-session>other", 0, 0},
+			{"close-stream>live|second", 1, 0},
+			{"kill-session>live", 2, 1},
+		} {
+			r.publish(step.message)
+			synctest.Wait()
+			if publisher.kicks != step.publisher || player.kicks != step.player {
+				t.Fatalf("after %q the publisher was ended %d times and the player %d times, want %d and %d",
+					step.message, publisher.kicks, player.kicks, step.publisher, step.player)
+			}
+		}
+	})
+}

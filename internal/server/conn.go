@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -32,10 +32,15 @@ const (
 type conn struct {
 	server  *Server
 	id      uint64
-	addr    netip.AddrPort
-	nc      net.Conn
-	log     *slog.Logger
+	nc      *transport
 	started time.Duration
+	// addr is the client's address, and log names it. Behind a load balancer
+	// both are known once identify has read who the client is.
+	identified bool
+	addr       netip.AddrPort
+	log        *slog.Logger
+	// release gives back the place among the connections of the address.
+	release func()
 
 	// ctx ends when the connection has to.
 	ctx    context.Context
@@ -74,13 +79,13 @@ type conn struct {
 	lastStream uint32
 }
 
-func newConn(s *Server, nc net.Conn, addr netip.AddrPort) *conn {
+func newConn(s *Server, nc *transport) *conn {
 	c := &conn{
 		server:        s,
 		id:            s.nextID.Add(1),
-		addr:          addr,
 		nc:            nc,
 		started:       s.now(),
+		release:       func() {},
 		interrupted:   make(chan struct{}),
 		readAt:        s.now(),
 		streams:       make(map[uint32]*netStream),
@@ -89,7 +94,7 @@ func newConn(s *Server, nc net.Conn, addr netip.AddrPort) *conn {
 		pingBudget:    rate.NewLimiter(pingRate, pingBurst),
 		startBudget:   rate.NewLimiter(startRate, startBurst),
 	}
-	c.log = s.log.With("id", c.id, "addr", addr.String())
+	c.log = s.log.With("id", c.id)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.out = newWriter(c)
 	c.watch = newWatchdog(c)
@@ -98,17 +103,15 @@ func newConn(s *Server, nc net.Conn, addr netip.AddrPort) *conn {
 
 // serve runs the connection from accept to its last line in the log.
 func (c *conn) serve() {
+	defer func() { c.release() }()
 	defer c.logEnd()
 	defer c.cancel()
 	defer c.watch.stop()
-	defer func() { _ = c.nc.Close() }()
+	defer func() { _ = c.nc.socket.Close() }()
 	defer c.isolate()
 
-	if err := tune(c.nc); err != nil {
-		c.log.Debug("socket options not set", "error", err)
-	}
 	buffered := bufio.NewReaderSize(ingress{c}, smallReadBuffer)
-	if err := c.handshake(buffered); err != nil {
+	if err := c.open(buffered); err != nil {
 		c.fail(err)
 		return
 	}
@@ -136,6 +139,20 @@ func (c *conn) isolate() {
 func (c *conn) logPanic(value any) {
 	c.end(ReasonInternal, nil)
 	c.log.Error("panic", "value", value, "stack", string(debug.Stack()))
+}
+
+// open does everything that comes before the first message.
+func (c *conn) open(r io.Reader) error {
+	if err := c.identify(); err != nil {
+		return err
+	}
+	if err := tune(c.nc.socket); err != nil {
+		c.log.Debug("socket options not set", "error", err)
+	}
+	if err := c.secure(); err != nil {
+		return err
+	}
+	return c.handshake(r)
 }
 
 // handshake is the one time that this goroutine writes to the socket, so that
@@ -234,6 +251,8 @@ func (c *conn) fail(err error) {
 		c.end(refused.reason, refused.detail)
 	case errors.Is(err, errFlood):
 		c.end(ReasonFlood, nil)
+	case errors.Is(err, access.ErrProxyHeader):
+		c.end(ReasonProxyHeader, err)
 	case c.reader == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		c.end(ReasonProbe, nil) // some health checks leave with a reset
 	default:
@@ -291,9 +310,10 @@ func (c *conn) logEnd() {
 	if c.ignored > 0 {
 		attrs = append(attrs, "messages_ignored", c.ignored)
 	}
+	healthCheck := reason == ReasonClientClosed && !c.connected
 	switch {
-	case reason == ReasonProbe || reason == ReasonForeignProtocol:
-		c.log.Debug("end", attrs...) // port scans and health checks are no news
+	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || healthCheck:
+		c.log.Debug("end", attrs...) // no news, and no more than port scans are
 	case c.server.options.LogRequests:
 		c.log.Info("end", attrs...)
 	}

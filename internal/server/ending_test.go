@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -155,7 +156,7 @@ func TestALateConnectionLeavesNoTimer(t *testing.T) {
 		f.stop()
 		_, nc := rtmptest.Pipe(testAddr)
 		touched := false
-		f.accept(&hookedConn{Conn: nc, setReadDeadline: func(time.Time) { touched = true }})
+		f.accept(&hookedConn{Conn: nc, setReadDeadline: func(time.Time) { touched = true }}, nil)
 		time.Sleep(2 * handshakeTimeout)
 		synctest.Wait()
 		if touched {
@@ -242,15 +243,15 @@ func TestAPanicInTheWriterEndsItsConnection(t *testing.T) {
 // ledger is an Authorizer that keeps count of what it accepted.
 type ledger struct {
 	// start is called by Start, stop by Stop; either may be nil.
-	start func(ctx context.Context, r Request) error
-	stop  func(r Request)
+	start func(ctx context.Context, r access.Request) error
+	stop  func(r access.Request)
 
 	mu      sync.Mutex
 	started []string
 	stopped []string
 }
 
-func (l *ledger) Start(ctx context.Context, r Request) (string, error) {
+func (l *ledger) Start(ctx context.Context, r access.Request) (string, error) {
 	if l.start != nil {
 		if err := l.start(ctx, r); err != nil {
 			return "", err
@@ -262,7 +263,7 @@ func (l *ledger) Start(ctx context.Context, r Request) (string, error) {
 	return "id-" + r.Channel, nil
 }
 
-func (l *ledger) Stop(r Request, _ string) {
+func (l *ledger) Stop(r access.Request, _ string) {
 	l.mu.Lock()
 	l.stopped = append(l.stopped, r.Channel)
 	l.mu.Unlock()
@@ -288,7 +289,7 @@ func TestAStartThatComesTooLateClaimsNothing(t *testing.T) {
 		defer func() { _ = present.Close() }()
 		go func() { _ = drain(present) }()
 		time.Sleep(stream.IdleAfter + time.Second)
-		accepted.start = func(context.Context, Request) error {
+		accepted.start = func(context.Context, access.Request) error {
 			time.Sleep(acceptTimeout + time.Second)
 			return nil
 		}
@@ -320,7 +321,7 @@ func (s session) Kick(reason stream.Reason) { s(reason) }
 // is not complete yet: a player with another key is just being turned out.
 func TestAFreshClaimIsNotSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := &ledger{start: func(context.Context, Request) error {
+		slow := &ledger{start: func(context.Context, access.Request) error {
 			time.Sleep(stream.IdleAfter + time.Second)
 			return nil
 		}}
@@ -389,7 +390,7 @@ func TestAPanicAfterAStartGivesItBack(t *testing.T) {
 // an authorizer that breaks at each stop.
 func TestEveryStreamIsClosedAlthoughClosingPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broken := &ledger{stop: func(Request) { panic("bug") }}
+		broken := &ledger{stop: func(access.Request) { panic("bug") }}
 		f := newFixture(t, func(o *Options) { o.Authorizer = broken })
 		defer f.stop()
 		client, conn := f.client("")

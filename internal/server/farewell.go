@@ -83,11 +83,11 @@ func (c *conn) hangUp(written <-chan struct{}) {
 	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
 	select {
 	case <-written:
-		_ = closeWrite(c.nc)
+		_ = closeWrite(c.nc.Conn)
 		_, _ = io.Copy(io.Discard, c.nc)
-		_ = c.nc.Close()
+		_ = c.nc.socket.Close()
 	case <-linger.C:
-		_ = c.nc.Close()
+		_ = c.nc.socket.Close()
 		<-written
 	}
 }

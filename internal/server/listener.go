@@ -1,9 +1,12 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/access"
 )
 
 // Pauses after a failed accept, as when the process is out of descriptors.
@@ -15,7 +18,18 @@ const (
 // Serve accepts connections on l until the server is stopped, and then returns
 // [ErrServerClosed]. A failing accept is retried with growing pauses: running
 // out of descriptors must not end the service. Serve closes l.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, nil) }
+
+// ServeTLS is Serve for RTMPS. The TLS handshakes run in the goroutines of their
+// connections.
+func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
+	config = config.Clone()
+	// Batches are large: there is nothing to gain from small first records.
+	config.DynamicRecordSizingDisabled = true
+	return s.serve(l, config)
+}
+
+func (s *Server) serve(l net.Listener, config *tls.Config) error {
 	if !s.addListener(l) {
 		_ = l.Close()
 		return ErrServerClosed
@@ -27,7 +41,7 @@ func (s *Server) Serve(l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 0
-			s.accept(nc)
+			s.accept(nc, config)
 		case s.isStopping():
 			return ErrServerClosed
 		case errors.Is(err, net.ErrClosed):
@@ -40,37 +54,38 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// accept starts a connection, or refuses it before any work is done for it.
-func (s *Server) accept(nc net.Conn) {
-	addr := clientAddr(nc)
-	release, ok := s.options.Limiter.Acquire(addr.Addr())
-	if !ok {
-		s.log.Debug("connection refused", "addr", addr, "reason", "too many connections from this address")
-		refuse(nc)
-		return
+// accept starts a connection, or refuses it before any work is done for it. The
+// client behind a load balancer is not known yet: its connection looks for
+// itself.
+func (s *Server) accept(nc net.Conn, config *tls.Config) {
+	c := newConn(s, newTransport(nc, config))
+	if _, proxied := nc.(*access.ProxyConn); !proxied {
+		if err := c.identify(); err != nil {
+			s.log.Debug("connection refused", "addr", c.addr, "reason", err)
+			c.discard()
+			return
+		}
 	}
-	c := newConn(s, nc, addr)
 	if !s.track(c) {
-		c.watch.stop()
-		c.cancel()
-		release()
-		refuse(nc)
+		c.discard()
 		return
 	}
 	go func() {
 		defer s.untrack(c)
-		defer release()
 		c.serve()
 	}()
 }
 
-// refuse closes a connection with a reset, so that a flood leaves no sockets
-// behind that wait for their peer.
-func refuse(nc net.Conn) {
-	if tcp, ok := nc.(*net.TCPConn); ok {
+// discard ends a connection that was never served, with a reset, so that a
+// flood leaves no sockets behind that wait for their peer.
+func (c *conn) discard() {
+	c.watch.stop()
+	c.cancel()
+	c.release()
+	if tcp, ok := innermost(c.nc.socket).(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = nc.Close()
+	_ = c.nc.socket.Close()
 }
 
 func (s *Server) addListener(l net.Listener) bool {

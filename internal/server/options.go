@@ -2,8 +2,8 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
@@ -17,23 +17,27 @@ type Authorizer interface {
 	// does when the server stops or the client's time is up; nothing is read
 	// from the client meanwhile, so that nobody notices if it leaves. An error
 	// refuses the publisher; its text is for the log, not for the client.
-	Start(ctx context.Context, r Request) (streamID string, err error)
+	Start(ctx context.Context, r access.Request) (streamID string, err error)
 	// Stop reports the end of a publication that Start accepted, once for each.
 	// It must not block.
-	Stop(r Request, streamID string)
+	Stop(r access.Request, streamID string)
 }
 
-// Request is a client's wish to publish.
-type Request struct {
-	Channel, Key string
-	Client       netip.Addr
-}
+// Everyone is the Authorizer of a server that has none: all may publish, under
+// an id that close-stream commands can name.
+type Everyone struct{}
+
+// Start accepts.
+func (Everyone) Start(context.Context, access.Request) (string, error) { return rand.Text(), nil }
+
+// Stop does nothing.
+func (Everyone) Stop(access.Request, string) {}
 
 // Options are the settings of a [Server].
 type Options struct {
 	// Registry holds the channels. Required.
 	Registry *stream.Registry
-	// Authorizer may be nil: then everyone may publish.
+	// Authorizer may be nil: then it is [Everyone].
 	Authorizer Authorizer
 	// Limiter counts the connections of each address. Required.
 	Limiter *access.Limiter
@@ -103,6 +107,10 @@ const (
 	chunkRate, chunkBurst = 500_000, 2_000_000
 	// pingRate and pingBurst bound the pings that are answered per second.
 	pingRate, pingBurst = 10, 20
+	// maxTLSHandshakes is how many TLS handshakes may run at once, over all
+	// connections. It stops a flood of them from taking all processors: each
+	// costs a thousand times what it costs the client to ask for it.
+	maxTLSHandshakes = 64
 	// startRate and startBurst bound the commands per second that publish or
 	// play. They stop a client that fills the log, or keeps the authorizer
 	// busy, by starting and ending all the time.

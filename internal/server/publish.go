@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 
+	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -36,7 +37,7 @@ func (c *conn) publish(in call) error {
 	if err := c.server.options.Registry.Available(p.channel); err != nil {
 		return c.refuseBusy(s.id)
 	}
-	g, err := c.server.authorize(c.ctx, Request{Channel: p.channel, Key: p.key, Client: c.addr.Addr()})
+	g, err := c.server.authorize(c.ctx, access.Request{Channel: p.channel, Key: p.key, Client: c.addr.Addr()})
 	s.name, s.grant = name, g
 	switch {
 	case c.ended():

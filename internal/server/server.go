@@ -2,14 +2,14 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/access"
 )
 
 // ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
@@ -31,16 +31,24 @@ type Server struct {
 
 	// running counts the goroutines of all connections.
 	running sync.WaitGroup
+
+	// handshakes has room for the TLS handshakes that may run at once.
+	handshakes chan struct{}
 }
 
 // New returns a server that waits for its first [Server.Serve].
 func New(options Options) *Server {
+	if options.Authorizer == nil {
+		options.Authorizer = Everyone{}
+	}
 	return &Server{
 		options:   options,
 		log:       options.Log,
 		epoch:     time.Now(),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
+
+		handshakes: make(chan struct{}, maxTLSHandshakes),
 	}
 }
 
@@ -71,7 +79,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.stop(func(c *conn) {
 		c.end(ReasonShutdown, nil)
-		_ = c.nc.Close()
+		_ = c.nc.socket.Close()
 	})
 	return nil
 }
@@ -118,27 +126,14 @@ func (s *Server) Connections() int {
 	return len(s.conns)
 }
 
-// clientAddr returns the address of a peer; one that is no network address is
-// the invalid one, whose connections share one count.
-func clientAddr(nc net.Conn) netip.AddrPort {
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		ap := a.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	}
-	return netip.AddrPort{}
-}
-
 // grant is a start that the Authorizer accepted, and has to hear the end of.
 type grant struct {
-	Request
+	access.Request
 	streamID string
 }
 
-// authorize asks the Authorizer, if there is one, for the id of a stream.
-func (s *Server) authorize(ctx context.Context, r Request) (*grant, error) {
-	if s.options.Authorizer == nil {
-		return &grant{r, rand.Text()}, nil
-	}
+// authorize asks the Authorizer for the id of a stream.
+func (s *Server) authorize(ctx context.Context, r access.Request) (*grant, error) {
 	streamID, err := s.options.Authorizer.Start(ctx, r)
 	if err != nil {
 		return nil, err
@@ -148,7 +143,5 @@ func (s *Server) authorize(ctx context.Context, r Request) (*grant, error) {
 
 // giveBack tells the Authorizer of the end of a grant.
 func (s *Server) giveBack(g *grant) {
-	if s.options.Authorizer != nil {
-		s.options.Authorizer.Stop(g.Request, g.streamID)
-	}
+	s.options.Authorizer.Stop(g.Request, g.streamID)
 }

@@ -219,8 +219,8 @@ func TestConnectionsOverTheLimitAreClosedAtOnce(t *testing.T) {
 // panicky is an Authorizer with a bug.
 type panicky struct{}
 
-func (panicky) Start(context.Context, Request) (string, error) { panic("bug") }
-func (panicky) Stop(Request, string)                           {}
+func (panicky) Start(context.Context, access.Request) (string, error) { panic("bug") }
+func (panicky) Stop(access.Request, string)                           {}
 
 func TestAPanicEndsItsOwnConnectionOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -427,7 +427,7 @@ func TestDocumentedReasons(t *testing.T) {
 		ReasonForeignProtocol, ReasonHandshakeTimeout, ReasonAcceptTimeout, ReasonPublisherTimeout, ReasonIdle,
 		ReasonPingTimeout, ReasonPlayWait, ReasonStalled, ReasonProtocol, ReasonLimit, ReasonFlood,
 		ReasonControlQueue, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
-		ReasonPlayDenied, ReasonShutdown, ReasonInternal,
+		ReasonPlayDenied, ReasonShutdown, ReasonInternal, ReasonCrowded, ReasonProxyHeader, ReasonTLS,
 		stream.ReasonReplaced, stream.ReasonWrongKey, stream.ReasonKilled,
 	} {
 		if !strings.Contains(string(text), string(reason)) {

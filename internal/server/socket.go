@@ -16,7 +16,7 @@ const sendBuffer = 256 << 10
 // tune sets the socket options of a connection. A failure costs nothing but
 // their effect.
 func tune(nc net.Conn) error {
-	tcp, ok := nc.(*net.TCPConn)
+	tcp, ok := innermost(nc).(*net.TCPConn)
 	if !ok {
 		return nil
 	}

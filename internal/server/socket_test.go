@@ -54,27 +54,3 @@ func drainAfterPlay(client *rtmp.Client, conn net.Conn) error {
 	}
 	return drain(conn)
 }
-
-func TestClientAddr(t *testing.T) {
-	tests := []struct {
-		remote net.Addr
-		want   string
-	}{
-		{&net.TCPAddr{IP: net.IPv4(203, 0, 113, 1), Port: 7}, "203.0.113.1:7"},
-		{&net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 7}, "[2001:db8::1]:7"},
-		{&net.UnixAddr{Name: "@", Net: "unix"}, "invalid AddrPort"},
-		{nil, "invalid AddrPort"}, // as from a socket whose peer left before accept
-	}
-	for _, test := range tests {
-		if got := clientAddr(remoteConn{remote: test.remote}).String(); got != test.want {
-			t.Errorf("address of %v: %s, want %s", test.remote, got, test.want)
-		}
-	}
-}
-
-type remoteConn struct {
-	net.Conn
-	remote net.Addr
-}
-
-func (c remoteConn) RemoteAddr() net.Addr { return c.remote }

@@ -112,7 +112,7 @@ func (w *writer) run() {
 		if len(w.vectors) > 0 {
 			if err := w.flush(); err != nil {
 				w.c.end(writeReason(err), err)
-				_ = w.c.nc.Close()
+				_ = w.c.nc.socket.Close()
 				return
 			}
 			continue
@@ -128,7 +128,7 @@ func (w *writer) run() {
 func (w *writer) isolate() {
 	if p := recover(); p != nil {
 		w.c.logPanic(p)
-		_ = w.c.nc.Close()
+		_ = w.c.nc.socket.Close()
 	}
 }
 
@@ -198,7 +198,7 @@ func (w *writer) flush() error {
 			}
 		}
 		w.step = net.Buffers(rest[:n:n])
-		written, err := w.step.WriteTo(w.c.nc)
+		written, err := w.c.nc.writeBatch(&w.step)
 		w.written.Add(uint64(written))
 		w.c.watch.written.Store(int64(w.c.server.now()))
 		if err != nil {

@@ -3,7 +3,6 @@ package server
 import (
 	"log/slog"
 	"net"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -26,7 +25,7 @@ func backlog(tb testing.TB, n int) (*writer, *sink) {
 	registry := stream.NewRegistry(stream.Options{ChunkSize: 60000, CacheBytes: 1 << 30})
 	s := New(Options{Registry: registry, ChunkSize: 60000, Log: slog.New(slog.DiscardHandler)})
 	out := &sink{}
-	c := newConn(s, out, netip.AddrPort{})
+	c := newConn(s, newTransport(out, nil))
 	c.watch.stop()
 	tb.Cleanup(c.cancel)
 	publication, err := registry.Publish(stream.Claim{Channel: "live", Key: "key", Publisher: c})

@@ -197,7 +197,7 @@ func newAuthorizer(policy string, log *logLines) *authorizer {
 	return &authorizer{deny: policy == "no", delay: delay, log: log}
 }
 
-func (a *authorizer) Start(ctx context.Context, r server.Request) (string, error) {
+func (a *authorizer) Start(ctx context.Context, r access.Request) (string, error) {
 	select {
 	case <-time.After(a.delay):
 	case <-ctx.Done():
@@ -214,7 +214,7 @@ func (a *authorizer) Start(ctx context.Context, r server.Request) (string, error
 	return id, nil
 }
 
-func (a *authorizer) Stop(_ server.Request, streamID string) { a.log.add("stopped " + streamID) }
+func (a *authorizer) Stop(_ access.Request, streamID string) { a.log.add("stopped " + streamID) }
 
 // logLines is a slog.Handler that keeps what does not change from run to run.
 type logLines struct {

@@ -78,16 +78,12 @@ func (c *conn) closeStreams() {
 func (c *conn) hangUp(written <-chan struct{}) {
 	c.out.close()
 	<-c.interrupted // or it would cut the moment short
-	linger := time.NewTimer(lingerTimeout)
+	// Closing the socket under it ends whatever of the following takes longer,
+	// the end of TLS among them.
+	linger := time.AfterFunc(lingerTimeout, func() { _ = c.nc.socket.Close() })
 	defer linger.Stop()
 	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
-	select {
-	case <-written:
-		_ = closeWrite(c.nc.Conn)
-		_, _ = io.Copy(io.Discard, c.nc)
-		_ = c.nc.socket.Close()
-	case <-linger.C:
-		_ = c.nc.socket.Close()
-		<-written
-	}
+	<-written
+	_ = closeWrite(c.nc.Conn)
+	_, _ = io.Copy(io.Discard, c.nc)
 }

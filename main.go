@@ -62,10 +62,26 @@ func runFlag(flag string, stdout, stderr io.Writer) int {
 	case "--version", "-version", "version":
 		_, _ = fmt.Fprintln(stdout, "rtmp-server", version())
 		return exitOK
+	case "--check":
+		return check(stderr)
 	default:
 		_, _ = fmt.Fprintf(stderr, "rtmp-server: unknown argument %q; settings are environment variables, see --help\n", flag)
 		return exitSettings
 	}
+}
+
+// check tells whether the server with the same settings answers.
+func check(stderr io.Writer) int {
+	settings, err := load()
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "rtmp-server: the settings cannot be used:\n%v\n", err)
+		return exitSettings
+	}
+	if err := app.Check(context.Background(), settings); err != nil {
+		_, _ = fmt.Fprintf(stderr, "rtmp-server: does not answer: %v\n", err)
+		return exitFailed
+	}
+	return exitOK
 }
 
 func load() (config.Settings, error) {

@@ -11,6 +11,7 @@ packages=(
   gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly
   gstreamer1.0-libav
+  redis-server
 )
 
 missing=()

@@ -3,10 +3,8 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
@@ -15,48 +13,59 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
-// shutdownTimeout bounds a stop: whatever has not ended by then is cut off, so
-// that the process is gone within 10 s.
-const shutdownTimeout = 8 * time.Second
+// A stop is done within 10 s: sessions have the first part of it to end, and
+// what they leave behind — stop events — the rest.
+const (
+	sessionsTimeout = 6 * time.Second
+	stopTimeout     = 9 * time.Second
+)
 
-// Run serves until ctx ends, and then stops gracefully. An error means that the
-// server could not start, or that it broke; a stop that had to cut connections
-// off is none.
-func Run(ctx context.Context, settings config.Settings, log *slog.Logger) error {
-	listener, err := listen(ctx, settings)
-	if err != nil {
-		return err
-	}
-	rtmp := server.New(options(settings, log))
-	served := make(chan error, 1)
-	go func() { served <- rtmp.Serve(listener) }()
-	log.Info("listening", "protocol", "rtmp", "listen", listener.Addr().String())
-
-	select {
-	case err = <-served:
-		return errors.Join(fmt.Errorf("serve rtmp: %w", err), rtmp.Close())
-	case <-ctx.Done():
-	}
-	log.Info("stopping", "connections", rtmp.Connections())
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if err := rtmp.Shutdown(grace); err != nil {
-		log.Warn("connections cut off", "error", err)
-	}
-	if err := <-served; !errors.Is(err, server.ErrServerClosed) {
-		return fmt.Errorf("serve rtmp: %w", err)
-	}
-	log.Info("stopped")
-	return nil
+// App is the server with everything around it.
+type App struct {
+	log       *slog.Logger
+	listeners listeners
+	server    *server.Server
+	// background parts run beside the server until it has stopped.
+	background []func(context.Context) error
+	authority  authority
 }
 
-func listen(ctx context.Context, s config.Settings) (net.Listener, error) {
-	address := net.JoinHostPort(s.BindAddress, strconv.Itoa(s.RTMPPort))
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("open RTMP port: %w", err)
+// New builds every part and opens every port, or none. The error says what
+// cannot be had.
+func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App, error) {
+	for _, warning := range settings.Warnings() {
+		log.Warn(warning)
 	}
-	return listener, nil
+	registry := stream.NewRegistry(stream.Options{
+		ChunkSize:  settings.ChunkSize,
+		CacheBytes: settings.CacheBytes,
+		Takeover:   takeovers[settings.Takeover],
+	})
+	a := &App{log: log}
+	var err error
+	if a.listeners, err = listen(ctx, settings, log); err != nil {
+		return nil, err
+	}
+	if a.authority, err = newAuthority(settings, a.listeners.port(), registry, log); err != nil {
+		a.listeners.close()
+		return nil, err
+	}
+	a.server = server.New(server.Options{
+		Registry:    registry,
+		Authorizer:  a.authority,
+		Limiter:     access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
+		Players:     settings.PlayWhitelist,
+		ChunkSize:   settings.ChunkSize,
+		IDMaxLength: settings.IDMaxLength,
+		PlayWait:    settings.PlayWait,
+		Log:         log,
+		LogRequests: settings.LogRequests,
+	})
+	a.background = append(a.background, a.authority.Run, a.listeners.watch)
+	if settings.Redis.Use {
+		a.background = append(a.background, commands(settings, registry, log).Run)
+	}
+	return a, nil
 }
 
 var takeovers = map[config.Takeover]stream.Takeover{
@@ -65,19 +74,54 @@ var takeovers = map[config.Takeover]stream.Takeover{
 	config.TakeoverAlways: stream.TakeoverAlways,
 }
 
-func options(s config.Settings, log *slog.Logger) server.Options {
-	return server.Options{
-		Registry: stream.NewRegistry(stream.Options{
-			ChunkSize:  s.ChunkSize,
-			CacheBytes: s.CacheBytes,
-			Takeover:   takeovers[s.Takeover],
-		}),
-		Limiter:     access.NewLimiter(s.MaxConnectionsPerIP, s.ConnectionLimitWhitelist, s.IPv6Prefix),
-		Players:     s.PlayWhitelist,
-		ChunkSize:   s.ChunkSize,
-		IDMaxLength: s.IDMaxLength,
-		PlayWait:    s.PlayWait,
-		Log:         log,
-		LogRequests: s.LogRequests,
+// Run serves until ctx ends, and then stops gracefully: no new connections,
+// then the sessions, then what reports their ends. An error means that the
+// server broke; a stop that had to cut something off is none.
+func (a *App) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	for _, run := range a.background {
+		running.Go(func() {
+			if err := run(background); err != nil {
+				a.log.Error("a part of the server ended", "error", err)
+			}
+		})
 	}
+	broken := a.listeners.serve(a.server, a.log)
+	var err error
+	select {
+	case err = <-broken:
+	case <-ctx.Done():
+	}
+	a.log.Info("stopping", "connections", a.server.Connections())
+	a.stop(context.WithoutCancel(ctx), stopBackground)
+	running.Wait()
+	for also := range broken {
+		err = errors.Join(err, also)
+	}
+	a.log.Info("stopped")
+	return err
+}
+
+func (a *App) stop(ctx context.Context, stopBackground context.CancelFunc) {
+	all, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	sessions, cancelSessions := context.WithTimeout(all, sessionsTimeout)
+	defer cancelSessions()
+	if err := a.server.Shutdown(sessions); err != nil {
+		a.log.Warn("connections cut off", "error", err)
+	}
+	stopBackground()
+	if err := a.authority.Shutdown(all); err != nil && !errors.Is(err, context.Canceled) {
+		a.log.Warn("stop events left", "error", err)
+	}
+}
+
+// Run builds the server, serves until ctx ends, and stops it.
+func Run(ctx context.Context, settings config.Settings, log *slog.Logger) error {
+	a, err := New(ctx, settings, log)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
 }

@@ -105,6 +105,22 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 	}
 }
 
+func TestCheck(t *testing.T) {
+	r := start(t, map[string]string{"RTMP_PORT": "0", "BIND_ADDRESS": "127.0.0.1"})
+	_, port, _ := net.SplitHostPort(r.addr)
+	s := settings(t, map[string]string{"RTMP_PORT": port, "BIND_ADDRESS": "127.0.0.1"})
+	if err := Check(t.Context(), s); err != nil {
+		t.Errorf("a server that runs: %v", err)
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(t.Context(), s); err == nil {
+		t.Error("a server that does not run answers")
+	}
+}
+
 func TestRunFailsOnAPortInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -8,7 +8,10 @@ import (
 
 const usage = `rtmp-server receives live streams by RTMP and hands them to players.
 
-Usage: rtmp-server [--help]
+Usage: rtmp-server            serve
+       rtmp-server --check    exit with status 0 if the server with these settings answers
+       rtmp-server --version
+       rtmp-server --help
 
 Settings are environment variables. A file named .env in the working directory may set them
 too, and never overrides the environment.

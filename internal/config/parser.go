@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -113,6 +114,46 @@ func word(at func(*Settings) *string, longest int) parser {
 	}, verbatim)
 }
 
+// phrase is printable text in which spaces may stand: a path, a password.
+func phrase(at func(*Settings) *string) parser {
+	expected := fmt.Sprintf("at most %d printable characters", maxTextLength)
+	return field(at, expected, func(value string) (string, error) {
+		unfit := func(r rune) bool { return !unicode.IsPrint(r) }
+		switch {
+		case !utf8.ValidString(value) || strings.ContainsFunc(value, unfit):
+			return "", errors.New("unprintable characters within")
+		case utf8.RuneCountInString(value) > maxTextLength:
+			return "", errors.New("too long")
+		}
+		return value, nil
+	}, verbatim)
+}
+
+// address is a URL of one of the schemes. It is shown without password and query, where tokens stand.
+func address(at func(*Settings) *string, schemes ...string) parser {
+	expected := "a URL that begins with " + strings.Join(schemes, "://, ") + "://"
+	parse := func(value string) (string, error) {
+		if value == "" {
+			return "", nil
+		}
+		u, err := url.Parse(value)
+		if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" || u.Fragment != "" {
+			return "", errors.New("not such a URL")
+		}
+		return value, nil
+	}
+	return field(at, expected, parse, func(value string) string {
+		u, err := url.Parse(value)
+		if err != nil {
+			return mask
+		}
+		if u.RawQuery != "" {
+			u.RawQuery = mask
+		}
+		return u.Redacted()
+	})
+}
+
 // addressList is a list for package access, which knows the syntax.
 func addressList(at func(*Settings) *access.List) parser {
 	return field(at, "addresses and subnets split by commas, or * for everyone", access.ParseList, access.List.String)
@@ -121,6 +162,26 @@ func addressList(at func(*Settings) *access.List) parser {
 // bindAddress is what a socket can be bound to: an address, IPv6 with or without brackets, or a host name.
 func bindAddress(at func(*Settings) *string) parser {
 	return field(at, "an IP address or a host name, without a port", parseBindAddress, verbatim)
+}
+
+// ipAddress is an address without a zone, which other hosts could not use.
+func ipAddress(at func(*Settings) *netip.Addr) parser {
+	parse := func(value string) (netip.Addr, error) {
+		if value == "" {
+			return netip.Addr{}, nil
+		}
+		addr, err := netip.ParseAddr(value)
+		if err != nil || addr.Zone() != "" {
+			return netip.Addr{}, errors.New("not an address")
+		}
+		return addr, nil
+	}
+	return field(at, "an IP address", parse, func(addr netip.Addr) string {
+		if !addr.IsValid() {
+			return ""
+		}
+		return addr.String()
+	})
 }
 
 // hostName is RFC 1123 section 2.1 with underscores, which names of containers may have.

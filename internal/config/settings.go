@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -28,9 +29,57 @@ type Settings struct {
 	ConnectionLimitWhitelist access.List
 	IPv6Prefix               int // bits
 
+	Callback Callback
+	StateDir string // empty: nothing is kept on disk
+	Control  Control
+	Redis    Redis
+	TLS      TLS
+
+	// ProxyFrom are the load balancers whose word counts for a client's address.
+	ProxyFrom access.List
+
 	LogRequests bool
 	LogDebug    bool
 }
+
+// Callback is the event callback; without a URL there is none.
+type Callback struct {
+	URL     string
+	Secret  string
+	Subject string
+}
+
+// Control is the control server, which takes the place of the callback.
+type Control struct {
+	Use     bool
+	BaseURL string
+	Secret  string
+	// What the control server is told about this one; empty and 0 are not told.
+	ExternalIP   netip.Addr
+	ExternalPort int
+	ExternalTLS  bool
+}
+
+// Redis is where commands come from.
+type Redis struct {
+	Use      bool
+	Host     string
+	Port     int
+	Password string
+	Channel  string
+	TLS      bool
+}
+
+// TLS is RTMPS; without files there is none.
+type TLS struct {
+	Port            int
+	CertFile        string
+	KeyFile         string
+	ReloadCheckEach time.Duration // 0: never
+}
+
+// Enabled reports whether RTMPS is to be served.
+func (t TLS) Enabled() bool { return t.CertFile != "" && t.KeyFile != "" }
 
 // Takeover says what happens when a second publisher with an accepted key comes to a channel that has one.
 type Takeover string
@@ -45,12 +94,8 @@ const (
 	TakeoverAlways Takeover = "always"
 )
 
-var (
-	// ErrValue is wrapped by the error of a setting whose value cannot be used.
-	ErrValue = errors.New("unusable value")
-	// ErrUnsupported is wrapped by the error of a setting that this version cannot honour.
-	ErrUnsupported = errors.New("not supported by this version")
-)
+// ErrValue is wrapped by the error of a setting whose value cannot be used, alone or beside others.
+var ErrValue = errors.New("unusable value")
 
 // Lookup returns the value of an environment variable, and whether it is set, as [os.LookupEnv] does.
 type Lookup = func(name string) (string, bool)
@@ -60,7 +105,7 @@ type Lookup = func(name string) (string, bool)
 // the Settings are usable only without an error.
 func Load(lookup Lookup) (Settings, error) {
 	settings, err := load(table, lookup)
-	if err = errors.Join(err, checkUnsupported(lookup)); err != nil {
+	if err = errors.Join(err, settings.conflicts(lookup)); err != nil {
 		return Settings{}, err
 	}
 	return settings, nil
@@ -87,9 +132,9 @@ func trimmed(lookup Lookup, name string) string {
 	return strings.TrimSpace(value)
 }
 
-// mistake describes a value that cannot be used. The reason quotes parts of the value, so a secret has none.
+// mistake describes a value that cannot be used. The reason quotes parts of the value, so one that holds a secret has none.
 func (r row) mistake(value string, reason error) error {
-	if r.secret {
+	if r.secret || r.private {
 		return fmt.Errorf("%w: %s=%s: expected %s", ErrValue, r.name, mask, r.expected)
 	}
 	return fmt.Errorf("%w: %s=%q: %w, expected %s", ErrValue, r.name, value, reason, r.expected)

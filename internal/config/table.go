@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
@@ -13,6 +14,7 @@ type row struct {
 	fallback string // value when the variable is unset or blank
 	help     string // meaning, in one line
 	secret   bool   // the value is never shown
+	private  bool   // the value may hold a secret, which the parser's text leaves out
 	parser
 }
 
@@ -21,6 +23,10 @@ const (
 	groupListening = "Listening"
 	groupChannels  = "Channels"
 	groupLimits    = "Limits by address"
+	groupCallback  = "Event callback"
+	groupRedis     = "Commands by Redis"
+	groupTLS       = "RTMPS"
+	groupControl   = "Control server"
 	groupLogging   = "Logging"
 )
 
@@ -31,6 +37,8 @@ const (
 	maxCacheMB     = 1 << 20
 	maxPlayWait    = 24 * time.Hour
 	maxHostLength  = 255 // longest domain name (RFC 1035 section 2.3.4)
+	maxTextLength  = 4096
+	maxReloadCheck = 24 * time.Hour
 )
 
 // table declares every setting, in the order in which help and documentation show them.
@@ -87,6 +95,94 @@ var table = []row{
 		group: groupLimits, name: "IP_LIMIT_IPV6_PREFIX", fallback: "64",
 		help:   "bits of an IPv6 address that count as one address for that limit",
 		parser: number(func(s *Settings) *int { return &s.IPv6Prefix }, 1, 128, 1),
+	},
+	{
+		group: groupLimits, name: "PROXY_PROTOCOL_FROM",
+		help:   "load balancers whose PROXY protocol header (v1 or v2) is believed, nobody if empty",
+		parser: addressList(func(s *Settings) *access.List { return &s.ProxyFrom }),
+	},
+	{
+		group: groupCallback, name: "CALLBACK_URL", private: true,
+		help:   "where to ask whether a publisher may publish and to tell of its end, everyone may if empty",
+		parser: address(func(s *Settings) *string { return &s.Callback.URL }, "http", "https"),
+	},
+	{
+		group: groupCallback, name: "JWT_SECRET", secret: true, help: "signs the tokens of the callback, needed with CALLBACK_URL",
+		parser: phrase(func(s *Settings) *string { return &s.Callback.Secret }),
+	},
+	{
+		group: groupCallback, name: "CUSTOM_JWT_SUBJECT", fallback: "rtmp_event", help: "subject of those tokens",
+		parser: word(func(s *Settings) *string { return &s.Callback.Subject }, maxHostLength),
+	},
+	{
+		group: groupCallback, name: "STATE_DIR",
+		help:   "directory in which the ends that were not told yet outlive the process, none if empty",
+		parser: phrase(func(s *Settings) *string { return &s.StateDir }),
+	},
+	{
+		group: groupRedis, name: "REDIS_USE", fallback: no, help: "take commands from Redis Pub/Sub",
+		parser: toggle(func(s *Settings) *bool { return &s.Redis.Use }),
+	},
+	{
+		group: groupRedis, name: "REDIS_HOST", fallback: "127.0.0.1", help: "host of Redis",
+		parser: bindAddress(func(s *Settings) *string { return &s.Redis.Host }),
+	},
+	{
+		group: groupRedis, name: "REDIS_PORT", fallback: "6379", help: "port of Redis",
+		parser: number(func(s *Settings) *int { return &s.Redis.Port }, 1, 65535, 1),
+	},
+	{
+		group: groupRedis, name: "REDIS_PASSWORD", secret: true, help: "password of Redis, if it wants one",
+		parser: phrase(func(s *Settings) *string { return &s.Redis.Password }),
+	},
+	{
+		group: groupRedis, name: "REDIS_CHANNEL", fallback: "rtmp_commands", help: "Pub/Sub channel of the commands",
+		parser: word(func(s *Settings) *string { return &s.Redis.Channel }, maxHostLength),
+	},
+	{
+		group: groupRedis, name: "REDIS_TLS", fallback: no, help: "connect to Redis by TLS",
+		parser: toggle(func(s *Settings) *bool { return &s.Redis.TLS }),
+	},
+	{
+		group: groupTLS, name: "SSL_PORT", fallback: "443", help: "RTMPS port, 0 for any free one; open if there is a certificate",
+		parser: number(func(s *Settings) *int { return &s.TLS.Port }, 0, 65535, 1),
+	},
+	{
+		group: groupTLS, name: "SSL_CERT", help: "file of the certificate and its chain (fullchain.pem), no RTMPS if empty",
+		parser: phrase(func(s *Settings) *string { return &s.TLS.CertFile }),
+	},
+	{
+		group: groupTLS, name: "SSL_KEY", help: "file of the private key, needed with SSL_CERT",
+		parser: phrase(func(s *Settings) *string { return &s.TLS.KeyFile }),
+	},
+	{
+		group: groupTLS, name: "SSL_CHECK_RELOAD_SECONDS", fallback: "60",
+		help:   "how often to look whether those files have changed, 0 for never",
+		parser: number(func(s *Settings) *time.Duration { return &s.TLS.ReloadCheckEach }, 0, maxReloadCheck, time.Second),
+	},
+	{
+		group: groupControl, name: "CONTROL_USE", fallback: no, help: "ask a control server by WebSocket in place of the callback",
+		parser: toggle(func(s *Settings) *bool { return &s.Control.Use }),
+	},
+	{
+		group: groupControl, name: "CONTROL_BASE_URL", private: true, help: "its URL, to which ws/control/rtmp is added",
+		parser: address(func(s *Settings) *string { return &s.Control.BaseURL }, "http", "https", "ws", "wss"),
+	},
+	{
+		group: groupControl, name: "CONTROL_SECRET", secret: true, help: "signs the token it is shown",
+		parser: phrase(func(s *Settings) *string { return &s.Control.Secret }),
+	},
+	{
+		group: groupControl, name: "EXTERNAL_IP", help: "address at which this server can be reached, for it to know",
+		parser: ipAddress(func(s *Settings) *netip.Addr { return &s.Control.ExternalIP }),
+	},
+	{
+		group: groupControl, name: "EXTERNAL_PORT", fallback: "0", help: "port likewise, 0 to leave it out",
+		parser: number(func(s *Settings) *int { return &s.Control.ExternalPort }, 0, 65535, 1),
+	},
+	{
+		group: groupControl, name: "EXTERNAL_SSL", fallback: no, help: "whether it is to be reached by RTMPS",
+		parser: toggle(func(s *Settings) *bool { return &s.Control.ExternalTLS }),
 	},
 	{
 		group: groupLogging, name: "LOG_REQUESTS", fallback: yes, help: "log connections, publishers and players",

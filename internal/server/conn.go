@@ -304,7 +304,7 @@ func (c *conn) logEnd() {
 		"duration", (c.server.now() - c.started).Round(time.Millisecond),
 		"bytes_in", c.received(),
 		"bytes_out", c.out.written.Load())
-	if detail != nil && reason != ReasonClientClosed && reason != ReasonStalled {
+	if detail != nil && reason != ReasonClientClosed && reason != ReasonReset && reason != ReasonStalled {
 		attrs = append(attrs, "detail", cut(detail.Error()))
 	}
 	if c.ignored > 0 {

@@ -42,15 +42,17 @@ type guard struct {
 // their order.
 func (g *guard) Read(p []byte) (int, error) {
 	if g.err != nil {
+		_ = g.Close()
 		return 0, g.err
 	}
 	n, err := g.Conn.Read(p)
 	if err != nil {
 		return n, g.cause(err)
 	}
-	if n, g.err = g.replies.scan(p[:n]); g.err != nil {
+	n, g.err = g.replies.scan(p[:n])
+	if g.err != nil && n == 0 {
 		_ = g.Close()
-		return n, g.err
+		return 0, g.err
 	}
 	return n, nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -38,19 +39,45 @@ func (c *conn) secure() error {
 	if c.nc.secure == nil {
 		return nil
 	}
-	select {
-	case c.server.handshakes <- struct{}{}:
-		defer func() { <-c.server.handshakes }()
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	}
+	t := &turn{ctx: c.ctx, places: c.server.handshakes}
+	defer t.give()
+	c.nc.records.turn = t
 	err := c.nc.secure.HandshakeContext(c.ctx)
+	c.nc.records.turn = nil
 	if err != nil {
 		return tlsFailure(err)
 	}
 	state := c.nc.secure.ConnectionState()
 	c.log.Debug("TLS handshake done", "version", tls.VersionName(state.Version))
 	return nil
+}
+
+// turn is a place among the TLS handshakes that may run at once. A handshake has
+// it only while it does not wait for its peer: or those who say nothing, which
+// costs them nothing either, would keep everyone else out.
+type turn struct {
+	ctx    context.Context
+	places chan struct{}
+	taken  bool
+}
+
+// take waits for a place as long as ctx allows.
+func (t *turn) take() error {
+	select {
+	case t.places <- struct{}{}:
+		t.taken = true
+		return nil
+	case <-t.ctx.Done():
+		return t.ctx.Err()
+	}
+}
+
+// give makes the place free, if there is one.
+func (t *turn) give() {
+	if t.taken {
+		<-t.places
+		t.taken = false
+	}
 }
 
 // tlsFailure tells those who do not speak TLS from those whose TLS fails.

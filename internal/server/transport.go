@@ -13,8 +13,10 @@ type transport struct {
 	// socket is what lies below: closing it never waits for the peer, as
 	// closing TLS does.
 	socket net.Conn
-	// secure is Conn if it is TLS, and nil otherwise.
-	secure *tls.Conn
+	// secure is Conn if it is TLS, and records what lies below it; both are nil
+	// otherwise.
+	secure  *tls.Conn
+	records *recordBuffer
 	batches
 }
 
@@ -32,7 +34,7 @@ func newTransport(socket net.Conn, config *tls.Config) *transport {
 	}
 	records := &recordBuffer{Conn: socket}
 	secure := tls.Server(records, config)
-	return &transport{Conn: secure, socket: socket, secure: secure, batches: sealed{secure, records}}
+	return &transport{Conn: secure, socket: socket, secure: secure, records: records, batches: sealed{secure, records}}
 }
 
 // innermost returns the connection below all wrappers: they have neither
@@ -84,6 +86,9 @@ func (s sealed) writeBatch(b *net.Buffers) (int64, error) {
 // is kept back.
 type recordBuffer struct {
 	net.Conn
+	// turn is that of the TLS handshake under way; it belongs to the reading
+	// goroutine.
+	turn *turn
 
 	// mu guards what follows, and the order of writes: reading from TLS may
 	// write as well, as when the peer changes its keys.
@@ -97,6 +102,18 @@ var recordBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // NetConn returns the socket.
 func (r *recordBuffer) NetConn() net.Conn { return r.Conn }
+
+func (r *recordBuffer) Read(p []byte) (int, error) {
+	if r.turn == nil {
+		return r.Conn.Read(p)
+	}
+	r.turn.give()
+	n, err := r.Conn.Read(p)
+	if err == nil {
+		err = r.turn.take()
+	}
+	return n, err
+}
 
 func (r *recordBuffer) Write(p []byte) (int, error) {
 	r.mu.Lock()

@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// redisServer is a real Redis on a port of its own, which it keeps when it is
+// started again.
+type redisServer struct {
+	t    *testing.T
+	addr string
+	args []string
+	cmd  *exec.Cmd     // nil while it does not run
+	done chan struct{} // closed when its output has ended
+}
+
+// newRedis returns a Redis that does not run. It is stopped when the test ends.
+func newRedis(t *testing.T, args ...string) *redisServer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &redisServer{t: t, addr: l.Addr().String()}
+	_, port, _ := net.SplitHostPort(r.addr)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.args = append([]string{
+		"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
+	}, args...)
+	t.Cleanup(func() { r.end(syscall.SIGKILL) })
+	return r
+}
+
+func startRedis(t *testing.T, args ...string) *redisServer {
+	t.Helper()
+	r := newRedis(t, args...)
+	r.start()
+	return r
+}
+
+// start returns when Redis accepts connections.
+func (r *redisServer) start() {
+	r.t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		r.t.Fatal("redis-server is missing: install package redis-server (test/packages.sh does)")
+	}
+	r.cmd = exec.Command(path, r.args...)
+	output, err := r.cmd.StdoutPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	lines := newJournal[string]()
+	r.done = make(chan struct{})
+	go func() {
+		defer close(r.done)
+		defer lines.end()
+		for text := bufio.NewScanner(output); text.Scan(); {
+			lines.add(text.Text())
+		}
+	}()
+	if all, ok := lines.await(2*soon, func(line string) bool { return strings.Contains(line, "Ready to accept") }); !ok {
+		r.t.Fatalf("redis-server is not ready:\n%s", strings.Join(all, "\n"))
+	}
+}
+
+func (r *redisServer) signal(sig syscall.Signal) {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(sig); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// end ends Redis, if it runs.
+func (r *redisServer) end(sig syscall.Signal) {
+	if r.cmd == nil || r.cmd.Process == nil {
+		return
+	}
+	_ = r.cmd.Process.Signal(sig)
+	<-r.done
+	_ = r.cmd.Wait()
+	r.cmd = nil
+}
+
+// settings have a server take commands from this Redis.
+func (r *redisServer) settings(more ...string) []string {
+	host, port, _ := net.SplitHostPort(r.addr)
+	return append([]string{
+		"REDIS_USE=YES", "REDIS_HOST=" + host, "REDIS_PORT=" + port, "MAX_IP_CONCURRENT_CONNECTIONS=0",
+	}, more...)
+}
+
+const (
+	redisChannel = "rtmp_commands"
+	redisBack    = `msg="redis commands available"`
+	redisLost    = `msg="redis commands unavailable"`
+	redisDone    = `msg="redis command executed"`
+	redisIgnored = `msg="redis message ignored"`
+)
+
+// startCommanded runs a server that hears this Redis.
+func startCommanded(t *testing.T, r *redisServer, more ...string) *server {
+	t.Helper()
+	s := startServer(t, r.settings(more...)...)
+	s.awaitLine(redisBack)
+	return s
+}
+
+// publish sends messages on the channel of the commands, and wants each to be
+// heard by someone.
+func (r *redisServer) publish(messages ...string) {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(connTimeout)); err != nil {
+		r.t.Fatal(err)
+	}
+	written := make(chan error, 1) // buffered: nobody may be left to read it
+	go func() {
+		w := bufio.NewWriter(conn)
+		for _, m := range messages {
+			_, _ = fmt.Fprintf(w, "*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(redisChannel), redisChannel, len(m), m)
+		}
+		written <- w.Flush()
+	}()
+	in := bufio.NewReader(conn)
+	for range messages {
+		line, err := in.ReadString('\n')
+		if err != nil || line != ":1\r\n" {
+			_ = conn.Close()
+			r.t.Fatalf("redis answers %q, %v", line, err)
+		}
+	}
+	if err := <-written; err != nil {
+		r.t.Fatal(err)
+	}
+}

@@ -1,0 +1,193 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var stormSeed = flag.Uint64("callback.seed", 0, "seed of the random sessions, to repeat a run; 0 chooses one")
+
+// storm is a backend that fails at random, and publishers who come and go at
+// random, on servers that follow each other.
+type storm struct {
+	t      *testing.T
+	seed   uint64
+	b      *callbackBackend
+	calm   atomic.Bool // the backend does not fail any more
+	denied atomic.Int64
+
+	mu       sync.Mutex
+	attempts map[string]int // of each event
+}
+
+// chance returns the numbers that decide about something, the same for the same
+// seed.
+func (st *storm) chance(what ...any) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, what...)
+	return rand.New(rand.NewPCG(st.seed, h.Sum64()))
+}
+
+func (st *storm) answer(w http.ResponseWriter, e callbackEvent) {
+	if st.calm.Load() {
+		st.b.accept(w, e)
+		return
+	}
+	name := e.event + " " + e.channel
+	st.mu.Lock()
+	st.attempts[name]++
+	attempt := st.attempts[name]
+	st.mu.Unlock()
+	r := st.chance(name, attempt)
+	switch r.IntN(10) {
+	case 0:
+		w.WriteHeader(http.StatusInternalServerError)
+	case 1:
+		st.b.take(w, resets)
+	case 2:
+		pause(st.t.Context(), time.Duration(r.IntN(300))*time.Millisecond)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case 3, 4:
+		pause(st.t.Context(), time.Duration(r.IntN(300))*time.Millisecond)
+		st.b.accept(w, e)
+	case 5:
+		if e.event == "stop" { // is heard, but its answer gets lost
+			st.b.ledger.add(deed{deedTaken, e.streamID, e})
+			st.b.take(w, resets)
+			return
+		}
+		st.b.accept(w, e)
+	default:
+		st.b.accept(w, e)
+	}
+}
+
+// enter publishes on a channel, again and again until the backend accepts.
+func (st *storm) enter(s *server, channel string) (*client, error) {
+	for start := time.Now(); ; st.denied.Add(1) {
+		c, err := tryPublish(st.t, "", s.addr, channel+"/"+callbackKey)
+		if err == nil || time.Since(start) > 3*soon {
+			return c, err
+		}
+		if c != nil {
+			_ = c.conn.Close()
+		}
+		pause(st.t.Context(), 50*time.Millisecond)
+	}
+}
+
+// session publishes for a while and ends somehow.
+func (st *storm) session(s *server, channel string, impatient bool) error {
+	r := st.chance(channel)
+	stay := func() { pause(st.t.Context(), time.Duration(r.IntN(200))*time.Millisecond) }
+	way := r.IntN(len(endings) + 2)
+	if way > len(endings) && impatient {
+		return st.leave(s, channel, time.Duration(r.IntN(100))*time.Millisecond)
+	}
+	c, err := st.enter(s, channel)
+	if err != nil {
+		return err
+	}
+	stay()
+	if way >= len(endings) { // taken over
+		if c, err = st.enter(s, channel); err != nil {
+			return err
+		}
+		stay()
+		way = 0
+	}
+	return endings[way].end(c)
+}
+
+// leave publishes and is gone before, or just after, the backend has answered.
+func (st *storm) leave(s *server, channel string, after time.Duration) error {
+	c, key, err := open(st.t, "", s.addr, channel+"/"+callbackKey)
+	if err != nil {
+		return err
+	}
+	defer c.reset()
+	if err := c.conn.SetReadDeadline(time.Now().Add(after)); err != nil {
+		return err
+	}
+	_ = c.Publish(c.stream, key)
+	return nil
+}
+
+// round has sessions come and go, and leaves some behind that are live.
+func (st *storm) round(s *server, name string, ended, live int, impatient bool) {
+	var running sync.WaitGroup
+	for i := range ended {
+		running.Go(func() {
+			if err := st.session(s, fmt.Sprint(name, "-ended-", i), impatient); err != nil {
+				st.t.Errorf("session %s %d: %v", name, i, err)
+			}
+		})
+	}
+	running.Wait()
+	for i := range live {
+		running.Go(func() {
+			if _, err := st.enter(s, fmt.Sprint(name, "-live-", i)); err != nil {
+				st.t.Errorf("live session %s %d: %v", name, i, err)
+			}
+		})
+	}
+	running.Wait()
+}
+
+// Whatever fails, at whatever time, no stream that the backend has accepted
+// stays live for it for ever: servers are stopped and killed, requests and
+// answers are lost, publishers leave before they are accepted.
+//
+// Nobody leaves early in the rounds that end with a kill: an answer that reaches
+// a dead server is lost, and its id with it.
+func TestStartsAndStopsPairUpInAStorm(t *testing.T) {
+	t.Parallel()
+	const ended, live = 42, 8
+	st := &storm{t: t, seed: *stormSeed, attempts: make(map[string]int)}
+	if st.seed == 0 {
+		st.seed = rand.Uint64()
+	}
+	t.Logf("repeat with -callback.seed=%d", st.seed)
+	st.b = startBackend(t, "", st.answer)
+	settings := []string{"STATE_DIR=" + t.TempDir(), "PUBLISH_TAKEOVER=always"}
+	rounds := []string{"kill-1", "term-1", "kill-2", "term-2"}
+	for _, name := range rounds {
+		s := startCallbackServer(t, st.b, settings...)
+		killed := name[:4] == "kill"
+		st.round(s, name, ended, live, !killed)
+		if killed {
+			s.kill()
+			continue
+		}
+		var leaving sync.WaitGroup
+		for i := range live {
+			leaving.Go(func() { // comes when the server goes, and gets whatever answer
+				c, err := tryPublish(t, "", s.addr, fmt.Sprint(name, "-late-", i, "/", callbackKey))
+				if err == nil {
+					c.record().awaitEnd(2 * soon)
+				}
+			})
+		}
+		s.stop()
+		leaving.Wait()
+	}
+	st.calm.Store(true)
+	last := startCallbackServer(t, st.b, settings...)
+	awaitPairs(t, st.b, 2*soon)
+	last.stop()
+	starts, repeated := checkPairs(t, st.b)
+	t.Logf("%d starts were accepted and %d refused; %d stops came again", starts, st.denied.Load(), repeated)
+	if sessions := len(rounds) * (ended + live); starts < sessions*9/10 {
+		t.Errorf("%d starts in %d sessions", starts, sessions)
+	}
+	if st.denied.Load() == 0 || repeated == 0 {
+		t.Error("the backend did not fail")
+	}
+}

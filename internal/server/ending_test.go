@@ -330,7 +330,7 @@ func TestAFreshClaimIsNotSilent(t *testing.T) {
 		tried := false
 		waiting, err := f.registry.Subscribe("live", "other", session(func(stream.Reason) {
 			tried = true
-			if err := f.registry.Available("live"); !errors.Is(err, stream.ErrBusy) {
+			if _, err := f.registry.Apply("live", nil); !errors.Is(err, stream.ErrBusy) {
 				t.Errorf("a channel that was claimed this moment is available: %v", err)
 			}
 		}), make(chan struct{}, 1))

@@ -64,6 +64,14 @@ func (c *conn) bid(s *netStream, reason stream.Reason) {
 	}
 }
 
+// turnAway tells a client that waited for the authorizer why it waits no more.
+// It has nothing yet that could end: only refusals make sense to it.
+func (c *conn) turnAway(s *netStream) {
+	if parting := partings[c.cause.Load().reason].publisher; parting.Level == rtmp.LevelError {
+		c.out.send(rtmp.OnStatus(s.id, parting))
+	}
+}
+
 // closeStreams ends every publication and player of the connection.
 func (c *conn) closeStreams() {
 	for id, s := range c.streams {

@@ -34,13 +34,16 @@ func (c *conn) publish(in call) error {
 		return c.refuse(s.id, rtmp.CodePublishBadName, err.Error(), ReasonBadName, err)
 	}
 	c.role, c.channel = "publisher", p.channel
-	if err := c.server.options.Registry.Available(p.channel); err != nil {
+	withdraw, err := c.server.options.Registry.Apply(p.channel, c)
+	if err != nil {
 		return c.refuseBusy(s.id)
 	}
+	defer withdraw()
 	g, err := c.server.authorize(c.ctx, access.Request{Channel: p.channel, Key: p.key, Client: c.addr.Addr()})
 	s.name, s.grant = name, g
 	switch {
 	case c.ended():
+		c.turnAway(s)
 		return errEnded
 	case err != nil:
 		return c.refuse(s.id, rtmp.CodePublishDenied, "You may not publish here.", ReasonDenied, err)

@@ -8,6 +8,9 @@ type channel struct {
 	// publication is nil while the channel is not live; guarded by
 	// Registry.mu.
 	publication *Publication
+	// applications are publishers who wait to be allowed; guarded by
+	// Registry.mu.
+	applications []*application
 
 	// mu guards subscriptions. They change with Registry.mu held as well; the
 	// lock of its own lets a publisher wake its viewers without touching the
@@ -15,6 +18,10 @@ type channel struct {
 	mu            sync.Mutex
 	subscriptions []*Subscription
 }
+
+// application is one publisher's wait; its address tells it from others of the
+// same session.
+type application struct{ session Session }
 
 func (ch *channel) add(s *Subscription) {
 	ch.mu.Lock()

@@ -184,8 +184,11 @@ func (s *storm) operate(rng *rand.Rand) {
 	channel := fmt.Sprint(rng.IntN(3))
 	s.registry.KillSession(channel)
 	s.registry.CloseStream(channel, "id")
-	if err := s.registry.Available(channel); err != nil && !errors.Is(err, ErrBusy) {
-		s.t.Errorf("available: %v", err)
+	withdraw, err := s.registry.Apply(channel, newSession(s.registry))
+	if err == nil {
+		withdraw()
+	} else if !errors.Is(err, ErrBusy) {
+		s.t.Errorf("apply: %v", err)
 	}
 	if got := s.registry.Len(); got > 3 {
 		s.t.Errorf("%d channels", got)

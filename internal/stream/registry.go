@@ -3,6 +3,7 @@ package stream
 import (
 	"crypto/subtle"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -80,16 +81,25 @@ type Claim struct {
 	Publisher Publisher
 }
 
-// Available returns nil if a publisher who comes now could have the channel,
-// or [ErrBusy]. Nothing is reserved: a client whose key is still to be checked
-// must not be able to lock the owner out.
-func (r *Registry) Available(name string) error {
+// Apply announces a publisher whose right to the channel is still to be
+// checked, or returns [ErrBusy] if it could not have the channel now anyway.
+// Nothing is reserved: a client whose key is wrong must not be able to lock the
+// owner out. But until withdraw is called, [Registry.KillSession] reaches it.
+func (r *Registry) Apply(name string, applicant Session) (withdraw func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ch := r.channels[name]; ch != nil && !r.replaceable(ch.publication) {
-		return ErrBusy
+		return nil, ErrBusy
 	}
-	return nil
+	ch := r.open(name)
+	a := &application{applicant}
+	ch.applications = append(ch.applications, a)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		ch.applications = slices.DeleteFunc(ch.applications, func(other *application) bool { return other == a })
+		r.release(ch)
+	}, nil
 }
 
 func (r *Registry) replaceable(p *Publication) bool {
@@ -198,8 +208,8 @@ func (s *Subscription) Close() {
 	s.registry.release(s.channel)
 }
 
-// KillSession ends every session of a channel, publisher and players, and
-// returns how many there were.
+// KillSession ends every session of a channel, publisher, players and those who
+// applied for it, and returns how many there were.
 func (r *Registry) KillSession(name string) int {
 	r.mu.Lock()
 	var sessions []Session
@@ -208,6 +218,9 @@ func (r *Registry) KillSession(name string) int {
 			sessions = append(sessions, ch.publication.claim.Publisher)
 		}
 		sessions = append(sessions, ch.sessions()...)
+		for _, a := range ch.applications {
+			sessions = append(sessions, a.session)
+		}
 	}
 	r.mu.Unlock()
 	for _, s := range sessions {
@@ -251,7 +264,7 @@ func (r *Registry) open(name string) *channel {
 
 // release forgets a channel that nobody uses; the lock is held.
 func (r *Registry) release(ch *channel) {
-	if ch.publication == nil && ch.empty() && r.channels[ch.name] == ch {
+	if ch.publication == nil && len(ch.applications) == 0 && ch.empty() && r.channels[ch.name] == ch {
 		delete(r.channels, ch.name)
 	}
 }

@@ -132,10 +132,12 @@ func TestTakeover(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := newTestRegistry(test.takeover)
-			if err := r.Available("live"); err != nil {
-				t.Errorf("free channel: %v", err)
-			}
 			first, second := newSession(r), newSession(r)
+			if withdraw, err := r.Apply("live", first); err != nil {
+				t.Errorf("free channel: %v", err)
+			} else {
+				withdraw()
+			}
 			first.silent = test.silent
 			old := publish(t, r, first, Claim{})
 			defer old.Close()
@@ -143,8 +145,10 @@ func TestTakeover(t *testing.T) {
 			if !test.taken {
 				want = ErrBusy
 			}
-			if err := r.Available("live"); !errors.Is(err, want) {
-				t.Errorf("Available: got %v, want %v", err, want)
+			if withdraw, err := r.Apply("live", second); !errors.Is(err, want) {
+				t.Errorf("Apply: got %v, want %v", err, want)
+			} else if err == nil {
+				withdraw()
 			}
 			p, err := r.Publish(Claim{Channel: "live", Key: "key", Publisher: second})
 			if !errors.Is(err, want) {

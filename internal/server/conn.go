@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -134,11 +133,6 @@ func (c *conn) isolate() {
 		c.closeStreams()
 		c.out.close()
 	}
-}
-
-func (c *conn) logPanic(value any) {
-	c.end(ReasonInternal, nil)
-	c.log.Error("panic", "value", value, "stack", string(debug.Stack()))
 }
 
 // open does everything that comes before the first message.
@@ -291,44 +285,4 @@ func (c *conn) Kick(reason stream.Reason) { c.end(reason, nil) }
 // Silent implements stream.Publisher.
 func (c *conn) Silent() time.Duration {
 	return c.server.now() - time.Duration(c.watch.media.Load())
-}
-
-func (c *conn) logEnd() {
-	reason, detail := c.cause.Load().reason, c.cause.Load().detail
-	var attrs []any
-	if c.role != "" {
-		attrs = append(attrs, "role", c.role, "channel", c.channel)
-	}
-	attrs = append(attrs,
-		"reason", string(reason),
-		"duration", (c.server.now() - c.started).Round(time.Millisecond),
-		"bytes_in", c.received(),
-		"bytes_out", c.out.written.Load())
-	if detail != nil && reason != ReasonClientClosed && reason != ReasonReset && reason != ReasonStalled {
-		attrs = append(attrs, "detail", cut(detail.Error()))
-	}
-	if c.ignored > 0 {
-		attrs = append(attrs, "messages_ignored", c.ignored)
-	}
-	healthCheck := reason == ReasonClientClosed && !c.connected
-	switch {
-	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || healthCheck:
-		c.log.Debug("end", attrs...) // no news, and no more than port scans are
-	case c.server.options.LogRequests:
-		c.log.Info("end", attrs...)
-	}
-}
-
-func (c *conn) received() uint64 {
-	if c.reader == nil {
-		return 0
-	}
-	return c.reader.Received()
-}
-
-// request logs one step of a session, if the operator wants to see them.
-func (c *conn) request(step string, attrs ...any) {
-	if c.server.options.LogRequests {
-		c.log.Info(step, attrs...)
-	}
 }

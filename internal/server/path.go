@@ -57,23 +57,3 @@ func checkID(what, id string, maxLength int) error {
 func idCharacter(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
-
-// maskKey makes a key recognisable in the log without giving it away.
-func maskKey(key string) string {
-	const shown = 2
-	if len(key) < 4*shown {
-		return "***"
-	}
-	return key[:shown] + "***"
-}
-
-// maxLogField is how much of a text from a peer goes into the log.
-const maxLogField = 128
-
-// cut bounds a text from a peer for the log, which quotes it.
-func cut(s string) string {
-	if len(s) > maxLogField {
-		return s[:maxLogField] + "…"
-	}
-	return s
-}

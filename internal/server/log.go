@@ -1,0 +1,73 @@
+package server
+
+import (
+	"runtime/debug"
+	"time"
+)
+
+// logEnd writes the last line of a connection: what it was for, how long it
+// lasted, what it moved, and why it ended.
+func (c *conn) logEnd() {
+	reason, detail := c.cause.Load().reason, c.cause.Load().detail
+	var attrs []any
+	if c.role != "" {
+		attrs = append(attrs, "role", c.role, "channel", c.channel)
+	}
+	attrs = append(attrs,
+		"reason", string(reason),
+		"duration", (c.server.now() - c.started).Round(time.Millisecond),
+		"bytes_in", c.received(),
+		"bytes_out", c.out.written.Load())
+	if detail != nil && reason != ReasonClientClosed && reason != ReasonReset && reason != ReasonStalled {
+		attrs = append(attrs, "detail", cut(detail.Error()))
+	}
+	if c.ignored > 0 {
+		attrs = append(attrs, "messages_ignored", c.ignored)
+	}
+	healthCheck := reason == ReasonClientClosed && !c.connected
+	switch {
+	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || healthCheck:
+		c.log.Debug("end", attrs...) // no news, and no more than port scans are
+	case c.server.options.LogRequests:
+		c.log.Info("end", attrs...)
+	}
+}
+
+func (c *conn) received() uint64 {
+	if c.reader == nil {
+		return 0
+	}
+	return c.reader.Received()
+}
+
+// request logs one step of a session, if the operator wants to see them.
+func (c *conn) request(step string, attrs ...any) {
+	if c.server.options.LogRequests {
+		c.log.Info(step, attrs...)
+	}
+}
+
+func (c *conn) logPanic(value any) {
+	c.end(ReasonInternal, nil)
+	c.log.Error("panic", "value", value, "stack", string(debug.Stack()))
+}
+
+// maskKey makes a key recognisable in the log without giving it away.
+func maskKey(key string) string {
+	const shown = 2
+	if len(key) < 4*shown {
+		return "***"
+	}
+	return key[:shown] + "***"
+}
+
+// maxLogField is how much of a text from a peer goes into the log.
+const maxLogField = 128
+
+// cut bounds a text from a peer for the log, which quotes it.
+func cut(s string) string {
+	if len(s) > maxLogField {
+		return s[:maxLogField] + "…"
+	}
+	return s
+}

@@ -53,23 +53,23 @@ func AppendMessage(dst []byte, m Message, chunkSize int) []byte {
 
 // EncodedSize returns the number of bytes that [AppendMessage] appends.
 func EncodedSize(m Message, chunkSize int) int {
-	return HeaderSize(m) + len(m.Payload) + Continuations(len(m.Payload), chunkSize)*ContinuationSize(m)
+	return headerSize(m) + len(m.Payload) + continuations(len(m.Payload), chunkSize)*continuationSize(m)
 }
 
-// HeaderSize returns the size of the header before the first payload byte of
+// headerSize returns the size of the header before the first payload byte of
 // an encoded message.
-func HeaderSize(m Message) int {
+func headerSize(m Message) int {
 	return basicHeaderSize(m.ChunkStream) + 11 + extensionSize(m.Timestamp)
 }
 
-// ContinuationSize returns the size of the header before every further chunk
+// continuationSize returns the size of the header before every further chunk
 // of an encoded message.
-func ContinuationSize(m Message) int {
+func continuationSize(m Message) int {
 	return basicHeaderSize(m.ChunkStream) + extensionSize(m.Timestamp)
 }
 
-// Continuations returns how many chunks follow the first one of a payload.
-func Continuations(payload, chunkSize int) int {
+// continuations returns how many chunks follow the first one of a payload.
+func continuations(payload, chunkSize int) int {
 	if payload == 0 {
 		return 0
 	}

@@ -62,16 +62,16 @@ func TestAppendMessageWritesChunks(t *testing.T) {
 func TestEncodedSizeIsTheSumOfItsParts(t *testing.T) {
 	for _, c := range writeCases {
 		m := c.message
-		header, continuations := HeaderSize(m), Continuations(len(m.Payload), c.chunkSize)
+		header, further := headerSize(m), continuations(len(m.Payload), c.chunkSize)
 		end := header
 		payload := m.Payload
-		for range continuations {
+		for range further {
 			end += c.chunkSize
 			payload = payload[c.chunkSize:]
 			if c.wire[end]>>6 != chunkSame {
 				t.Errorf("%s: no header of type 3 at %d", c.name, end)
 			}
-			end += ContinuationSize(m)
+			end += continuationSize(m)
 		}
 		if !bytes.Equal(c.wire[end:], payload) || len(payload) > c.chunkSize {
 			t.Errorf("%s: the last chunk at %d is %x", c.name, end, c.wire[end:])

@@ -221,10 +221,6 @@ func (c *Client) ReadMessage() (Message, error) {
 	return m, nil
 }
 
-// Buffered reports how many bytes were read from the connection but not yet
-// returned in a message.
-func (c *Client) Buffered() int { return c.buffered.Buffered() }
-
 // WriteMessage sends one message. A zero ChunkStream is filled in.
 func (c *Client) WriteMessage(m Message) error {
 	if m.ChunkStream == 0 {

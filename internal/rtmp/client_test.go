@@ -173,8 +173,8 @@ func TestClientPlays(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("message %d: %v, got%s", i, err, describe([]Message{got}))
 		}
-		if wantLeft := 32 * (1 - i); c.Buffered() != wantLeft {
-			t.Errorf("%d bytes are buffered, want %d", c.Buffered(), wantLeft)
+		if wantLeft := 32 * (1 - i); c.buffered.Buffered() != wantLeft {
+			t.Errorf("%d bytes are buffered, want %d", c.buffered.Buffered(), wantLeft)
 		}
 	}
 	if _, err := c.ReadMessage(); !errors.Is(err, io.EOF) {

@@ -10,8 +10,8 @@ import (
 )
 
 // Log is the messages of one publication, oldest first, each linked to the
-// next. Append and End belong to the publisher's goroutine; everything else is
-// safe for concurrent use.
+// next. Append belongs to the publisher's goroutine; everything else is safe for
+// concurrent use.
 type Log struct {
 	// tail is the newest message. It is never nil: a log starts with an empty
 	// message that nobody reads.

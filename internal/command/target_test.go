@@ -15,6 +15,7 @@ type session struct{ kicks int }
 
 func (s *session) Kick(stream.Reason)  { s.kicks++ }
 func (*session) Silent() time.Duration { return 0 }
+func (*session) Wake()                 {}
 
 func TestCloseStreamNeverReachesTheNextStreamOfAChannel(t *testing.T) {
 	r := &scripted{answers: healthy}
@@ -28,7 +29,7 @@ func TestCloseStreamNeverReachesTheNextStreamOfAChannel(t *testing.T) {
 		if _, err := registry.Publish(stream.Claim{Channel: "live", Key: "key", StreamID: "second", Publisher: publisher}); err != nil {
 			t.Fatal(err)
 		}
-		subscription, err := registry.Subscribe("live", "key", player, make(chan struct{}, 1))
+		subscription, err := registry.Subscribe("live", "key", player, player)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,7 @@ type Settings struct {
 	IDMaxLength   int         // in characters, which are all ASCII
 	Takeover      Takeover
 	PlayWait      time.Duration // 0 means for ever
+	MaxWriteDelay time.Duration // 0 means that each message goes out at once
 	CacheBytes    int64         // per channel; 0 switches the cache off
 
 	MaxConnectionsPerIP      int // 0 means no limit

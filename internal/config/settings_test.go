@@ -42,6 +42,7 @@ func defaults(t testing.TB) Settings {
 		IDMaxLength:         128,
 		Takeover:            TakeoverIdle,
 		CacheBytes:          256 << 20,
+		MaxWriteDelay:       100 * time.Millisecond,
 		MaxConnectionsPerIP: 4,
 		IPv6Prefix:          64,
 		Callback:            Callback{Subject: "rtmp_event"},
@@ -87,6 +88,7 @@ var good = map[string][][2]string{
 	"CONCURRENT_LIMIT_WHITELIST":    {{"127.0.0.1", "127.0.0.1"}, {"*", "*"}, {" fd00::/8 ", "fd00::/8"}},
 	"GOP_CACHE_SIZE_MB":             {{"0", "0"}, {"1048576", "1048576"}, {" 16 ", "16"}},
 	"PUBLISH_TAKEOVER":              {{"idle", "idle"}, {"never", "never"}, {"ALWAYS", "always"}, {" Never ", "never"}},
+	"MAX_WRITE_DELAY_MS":            {{"100", "100"}, {"0", "0"}, {"2000", "2000"}, {" 30 ", "30"}},
 	"PLAY_WAIT_SECONDS":             {{"0", "0"}, {"86400", "86400"}, {" 30 ", "30"}},
 	"IP_LIMIT_IPV6_PREFIX":          {{"1", "1"}, {"128", "128"}, {" 56 ", "56"}},
 	"LOG_REQUESTS":                  {{"YES", "YES"}, {"yes", "YES"}, {"True", "YES"}, {"1", "YES"}, {"on", "YES"}, {" NO ", "NO"}, {"false", "NO"}, {"0", "NO"}, {"OFF", "NO"}},
@@ -138,6 +140,7 @@ var bad = map[string][]string{
 	"CONCURRENT_LIMIT_WHITELIST":    {"x", "-1", ",", "127.0.0.1/", overflow},
 	"GOP_CACHE_SIZE_MB":             {"x", "-1", "1048577", "256MB", "17592186044416", "9223372036854775807", wraps, overflow},
 	"PUBLISH_TAKEOVER":              {"x", "0", "-1", "YES", "idle,never", overflow},
+	"MAX_WRITE_DELAY_MS":            {"x", "-1", "2001", "30ms", "9223372036854775807", wraps, overflow},
 	"PLAY_WAIT_SECONDS":             {"x", "-1", "86401", "30s", "9223372036854775807", wraps, overflow},
 	"IP_LIMIT_IPV6_PREFIX":          {"x", "0", "129", "-1", "/64", wraps, overflow},
 	"LOG_REQUESTS":                  {"x", "-1", "2", "YESNO", "Y", overflow},
@@ -248,6 +251,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		"GOP_CACHE_SIZE_MB":             "16",
 		"PUBLISH_TAKEOVER":              "never",
 		"PLAY_WAIT_SECONDS":             "30",
+		"MAX_WRITE_DELAY_MS":            "40",
 		"IP_LIMIT_IPV6_PREFIX":          "56",
 		"LOG_REQUESTS":                  "no",
 		"LOG_DEBUG":                     "yes",
@@ -264,6 +268,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		CacheBytes:               16 << 20,
 		Takeover:                 TakeoverNever,
 		PlayWait:                 30 * time.Second,
+		MaxWriteDelay:            40 * time.Millisecond,
 		IPv6Prefix:               56,
 		Callback:                 Callback{URL: "https://example.com/x", Secret: "jwt secret", Subject: "subject"},
 		StateDir:                 "/state",
@@ -403,6 +408,7 @@ func FuzzSettings(f *testing.F) {
 			s.IDMaxLength >= 1 && s.IDMaxLength <= 1024 &&
 			s.MaxConnectionsPerIP >= 0 && s.CacheBytes >= 0 && s.CacheBytes%(1<<20) == 0 &&
 			(s.Takeover == TakeoverIdle || s.Takeover == TakeoverNever || s.Takeover == TakeoverAlways) &&
+			s.MaxWriteDelay >= 0 && s.MaxWriteDelay <= 2*time.Second &&
 			s.PlayWait >= 0 && s.PlayWait <= 24*time.Hour &&
 			s.IPv6Prefix >= 1 && s.IPv6Prefix <= 128
 		if !inRange {

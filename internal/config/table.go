@@ -36,6 +36,7 @@ const (
 	maxConnections = 1_000_000
 	maxCacheMB     = 1 << 20
 	maxPlayWait    = 24 * time.Hour
+	maxWriteDelay  = 2 * time.Second
 	maxHostLength  = 255 // longest domain name (RFC 1035 section 2.3.4)
 	maxTextLength  = 4096
 	maxReloadCheck = 24 * time.Hour
@@ -81,6 +82,11 @@ var table = []row{
 		group: groupChannels, name: "GOP_CACHE_SIZE_MB", fallback: "256",
 		help:   "most that one channel keeps for new players in MB, 0 for no cache",
 		parser: number(func(s *Settings) *int64 { return &s.CacheBytes }, 0, maxCacheMB<<20, 1<<20),
+	},
+	{
+		group: groupChannels, name: "MAX_WRITE_DELAY_MS", fallback: "100",
+		help:   "longest that media waits to go out together when there are many viewers, 0 for never",
+		parser: number(func(s *Settings) *time.Duration { return &s.MaxWriteDelay }, 0, maxWriteDelay, time.Millisecond),
 	},
 	{
 		group: groupLimits, name: "MAX_IP_CONCURRENT_CONNECTIONS", fallback: "4",

@@ -115,14 +115,12 @@ func (c *conn) serve() {
 		return
 	}
 	c.reader = rtmp.NewReader(buffered, rtmp.UnacceptedLimits)
-	written := make(chan struct{})
-	c.server.running.Go(func() {
-		defer close(written)
-		c.out.run()
-	})
+	if c.nc.records != nil {
+		c.nc.records.hold()
+	}
 	c.readMessages()
 	c.farewell()
-	c.hangUp(written)
+	c.hangUp()
 }
 
 // isolate keeps a panic within the connection that caused it.
@@ -180,7 +178,7 @@ func (in ingress) Read(p []byte) (int, error) {
 }
 
 // settle wakes the viewers of what was published, acknowledges what was
-// received, and charges for the chunks.
+// received, has the answers written, and charges for the chunks.
 func (c *conn) settle() error {
 	if c.reader == nil {
 		return nil
@@ -191,6 +189,9 @@ func (c *conn) settle() error {
 		}
 	}
 	c.acknowledge()
+	if c.out.queued.Load() {
+		c.out.Wake()
+	}
 	chunks := c.reader.Chunks()
 	n := int(chunks - c.chunks)
 	c.chunks = chunks

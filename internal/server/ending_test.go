@@ -333,7 +333,7 @@ func TestAFreshClaimIsNotSilent(t *testing.T) {
 			if _, err := f.registry.Apply("live", nil); !errors.Is(err, stream.ErrBusy) {
 				t.Errorf("a channel that was claimed this moment is available: %v", err)
 			}
-		}), make(chan struct{}, 1))
+		}), nobody{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -415,3 +415,8 @@ func TestEveryStreamIsClosedAlthoughClosingPanics(t *testing.T) {
 		}
 	})
 }
+
+// nobody is a viewer that has nothing written.
+type nobody struct{}
+
+func (nobody) Wake() {}

@@ -83,7 +83,7 @@ func (c *conn) closeStreams() {
 // hangUp gives the peer a moment to read the last answers and to close from
 // its side; closing a socket with unread bytes would send a reset that
 // overtakes them.
-func (c *conn) hangUp(written <-chan struct{}) {
+func (c *conn) hangUp() {
 	c.out.close()
 	<-c.interrupted // or it would cut the moment short
 	// Closing the socket under it ends whatever of the following takes longer,
@@ -91,7 +91,10 @@ func (c *conn) hangUp(written <-chan struct{}) {
 	linger := time.AfterFunc(lingerTimeout, func() { _ = c.nc.socket.Close() })
 	defer linger.Stop()
 	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
-	<-written
+	<-c.out.done
+	if c.nc.records != nil {
+		_ = c.nc.records.release()
+	}
 	_ = closeWrite(c.nc.Conn)
 	_, _ = io.Copy(io.Discard, c.nc)
 }

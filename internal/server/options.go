@@ -47,6 +47,9 @@ type Options struct {
 	ChunkSize int
 	// IDMaxLength is the longest channel and key.
 	IDMaxLength int
+	// MaxWriteDelay is the longest that a message waits for others that go out
+	// with it when there are many viewers; 0 means that none waits.
+	MaxWriteDelay time.Duration
 	// PlayWait is how long a player may wait for a channel that is not live; 0
 	// means for ever.
 	PlayWait time.Duration

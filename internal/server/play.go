@@ -36,7 +36,7 @@ func (c *conn) play(in call) error {
 		return c.refuse(id, rtmp.CodePlayStreamNotFound, err.Error(), ReasonBadName, err)
 	}
 	c.role, c.channel = "player", p.channel
-	subscription, err := c.server.options.Registry.Subscribe(p.channel, p.key, c, c.out.wake)
+	subscription, err := c.server.options.Registry.Subscribe(p.channel, p.key, c, c.out)
 	if err != nil {
 		return c.refuse(id, rtmp.CodePlayBadName, "Wrong key.", stream.ReasonWrongKey, nil)
 	}

@@ -11,7 +11,8 @@ import (
 const lagLogInterval = 10 * time.Second
 
 // player is the playing side of a message stream: a place on a channel, and a
-// cursor while the channel is live. It belongs to the connection's writer.
+// cursor while the channel is live. It belongs to whoever has the turn of the
+// connection's writer.
 type player struct {
 	stream       uint32
 	subscription *stream.Subscription
@@ -31,31 +32,31 @@ type player struct {
 func (p *player) waiting() bool { return p.cursor == nil && !p.paused }
 
 // fill adds to the batch what the player has not got yet.
-func (p *player) fill(w *writer) {
+func (p *player) fill(w *writer, b *batch) {
 	if p.paused {
 		return
 	}
 	if p.cursor != nil {
 		p.catchUp(w)
 	}
-	for !w.full() {
-		if p.cursor == nil && !p.join(w) {
+	for !b.full() {
+		if p.cursor == nil && !p.join(w, b) {
 			return
 		}
 		m, err := p.cursor.Next()
 		switch {
 		case err != nil:
-			p.leave(w)
+			p.leave(w, b)
 		case m == nil:
 			return
 		default:
-			w.add(m.ChunksFor(p.stream))
+			b.add(m.ChunksFor(p.stream))
 		}
 	}
 }
 
 // join starts with the present publication, if there is one.
-func (p *player) join(w *writer) bool {
+func (p *player) join(w *writer, b *batch) bool {
 	log := p.subscription.Log()
 	if log == nil {
 		p.announce = true
@@ -66,7 +67,7 @@ func (p *player) join(w *writer) bool {
 	p.cursor.SetVideo(!p.blind)
 	if p.announce {
 		p.announce = false
-		w.addMessages(
+		w.addMessages(b,
 			rtmp.UserControl(rtmp.EventStreamBegin, p.stream),
 			status(p.stream, rtmp.CodePlayPublishNotify, "The stream is live."))
 	}
@@ -75,11 +76,11 @@ func (p *player) join(w *writer) bool {
 
 // leave tells the client that the publication is over. FFmpeg ends at that, so
 // it is not said when another publisher has taken over already.
-func (p *player) leave(w *writer) {
+func (p *player) leave(w *writer, b *batch) {
 	p.cursor = nil
 	p.announce = true
 	if p.subscription.Log() == nil {
-		w.addMessages(endOfStream(p.stream)...)
+		w.addMessages(b, endOfStream(p.stream)...)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
+	"github.com/AgustinSRG/rtmp-server/internal/fanout"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -39,6 +40,7 @@ func (c *conn) publish(in call) error {
 		return c.refuseBusy(s.id)
 	}
 	defer withdraw()
+	c.out.Wake() // asking takes time
 	g, err := c.server.authorize(c.ctx, access.Request{Channel: p.channel, Key: p.key, Client: c.addr.Addr()})
 	s.name, s.grant = name, g
 	switch {
@@ -73,7 +75,7 @@ func (c *conn) claim(s *netStream) error {
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
 	c.reader.SetBuffer(ingestReadBuffer)
-	c.server.running.Go(publication.Run)
+	c.server.running.Go(func() { fanout.Run(publication, c.server.options.MaxWriteDelay) })
 	c.out.send(
 		rtmp.UserControl(rtmp.EventStreamBegin, s.id),
 		status(s.id, rtmp.CodePublishStart, "Started publishing stream."))

@@ -17,24 +17,21 @@ type transport struct {
 	// otherwise.
 	secure  *tls.Conn
 	records *recordBuffer
-	batches
-}
-
-// batches writes batches of media with as few system calls as the transport
-// allows. It consumes what it is given.
-type batches interface {
-	writeBatch(*net.Buffers) (int64, error)
+	// direct writes to the socket without waiting; nil where that cannot be
+	// done.
+	direct *directWriter
 }
 
 // newTransport makes the transport of a session on a socket, as TLS if there
 // is a configuration for it.
 func newTransport(socket net.Conn, config *tls.Config) *transport {
-	if config == nil {
-		return &transport{Conn: socket, socket: socket, batches: vectored{innermost(socket)}}
+	t := &transport{Conn: socket, socket: socket, direct: newDirectWriter(innermost(socket))}
+	if config != nil {
+		t.records = &recordBuffer{Conn: socket}
+		t.secure = tls.Server(t.records, config)
+		t.Conn = t.secure
 	}
-	records := &recordBuffer{Conn: socket}
-	secure := tls.Server(records, config)
-	return &transport{Conn: secure, socket: socket, secure: secure, records: records, batches: sealed{secure, records}}
+	return t
 }
 
 // innermost returns the connection below all wrappers: they have neither
@@ -49,41 +46,32 @@ func innermost(nc net.Conn) net.Conn {
 	}
 }
 
-// vectored writes a batch in one call, where the socket is TCP.
-type vectored struct{ nc net.Conn }
-
-func (v vectored) writeBatch(b *net.Buffers) (int64, error) { return b.WriteTo(v.nc) }
-
-// sealed writes a batch as TLS records in one call: the batch is gathered, since
-// a record for each small message would be half overhead, and so are its
-// records, since TLS writes each on its own.
-type sealed struct {
-	secure  *tls.Conn
-	records *recordBuffer
+// writeNow writes as much of the step as the socket takes at once. It must not
+// be called where direct is nil.
+func (t *transport) writeNow(b *batch) (int, error) {
+	n, err := t.direct.write(b.step, &b.direct)
+	b.consume(n)
+	return n, err
 }
 
-// plainBuffers hold a batch while it is encrypted. They are shared, so that a
-// viewer that has nothing to write costs none.
-var plainBuffers = sync.Pool{New: func() any { return new([]byte) }}
+// write writes the step, in one system call where the socket is TCP, and waits
+// until the socket took all of it.
+func (t *transport) write(b *batch) (int, error) {
+	n, err := b.step.WriteTo(innermost(t.socket))
+	return int(n), err
+}
 
-func (s sealed) writeBatch(b *net.Buffers) (int64, error) {
-	plain := plainBuffers.Get().(*[]byte)
-	defer plainBuffers.Put(plain)
-	*plain = (*plain)[:0]
-	for _, v := range *b {
-		*plain = append(*plain, v...)
+// seal appends to dst the TLS records of a text. What the reading side of the
+// connection had to say goes before them.
+func (t *transport) seal(text, dst []byte) ([]byte, error) {
+	if _, err := t.secure.Write(text); err != nil {
+		return nil, err
 	}
-	*b = nil
-	s.records.hold()
-	n, err := s.secure.Write(*plain)
-	if released := s.records.release(); err == nil {
-		err = released
-	}
-	return int64(n), err
+	return t.records.take(dst), nil
 }
 
 // recordBuffer lies between TLS and the socket. While it holds, what TLS writes
-// is kept back.
+// is kept back, so that the records of a batch go out in one system call.
 type recordBuffer struct {
 	net.Conn
 	// turn is that of the TLS handshake under way; it belongs to the reading
@@ -121,25 +109,45 @@ func (r *recordBuffer) Write(p []byte) (int, error) {
 	if !r.holding {
 		return r.Conn.Write(p)
 	}
+	if r.held == nil {
+		r.held = recordBuffers.Get().(*[]byte)
+		*r.held = (*r.held)[:0]
+	}
 	*r.held = append(*r.held, p...)
 	return len(p), nil
 }
 
+// hold keeps back what is written from now on: the handshakes are over, and the
+// socket's writes belong to the connection's writer.
 func (r *recordBuffer) hold() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.holding = true
-	r.held = recordBuffers.Get().(*[]byte)
-	*r.held = (*r.held)[:0]
 }
 
-// release writes what was kept back. Holding the lock meanwhile delays nobody
-// but the reading side of this very connection.
-func (r *recordBuffer) release() error {
+// take appends what was kept back to dst.
+func (r *recordBuffer) take(dst []byte) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, err := r.Conn.Write(*r.held)
+	if r.held == nil {
+		return dst
+	}
+	dst = append(dst, *r.held...)
 	recordBuffers.Put(r.held)
-	r.holding, r.held = false, nil
+	r.held = nil
+	return dst
+}
+
+// release lets writes through again: the writer is done, and TLS may say
+// goodbye.
+func (r *recordBuffer) release() error {
+	last := r.take(nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holding = false
+	if len(last) == 0 {
+		return nil
+	}
+	_, err := r.Conn.Write(last)
 	return err
 }

@@ -138,5 +138,6 @@ func (w *watchdog) pingDeadline(now time.Duration) time.Duration {
 	}
 	w.pinged, w.pingedAt = true, now
 	w.c.out.send(rtmp.UserControl(rtmp.EventPingRequest, uint32(now.Milliseconds())))
+	w.c.server.running.Go(w.c.out.Wake) // which may come back for the lock
 	return now + pongTimeout
 }

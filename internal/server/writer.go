@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,14 +9,6 @@ import (
 )
 
 const (
-	// maxBatch is how many bytes of media are gathered before they are
-	// written, and the most that has to move within stallTimeout: a viewer may
-	// be slow, as long as it takes 65 kB/s.
-	maxBatch = 256 << 10
-	// maxVector is the largest piece of one message in a write, and maxVectors
-	// the most pieces; Linux takes 1,024 in one call.
-	maxVector  = 64 << 10
-	maxVectors = 256
 	// deadlineSlack is how old a write deadline may get before it is renewed:
 	// setting it for each write is measurable.
 	deadlineSlack = time.Second
@@ -25,52 +16,69 @@ const (
 	// count as answers, or a flood of those without one, as receiveAudio(false),
 	// would pile up behind a peer that does not read.
 	orderSize = 64
+	// controlBatch is how many bytes of answers wait at most for the reading
+	// goroutine to come to the end of what it has read.
+	controlBatch = 4 << 10
+)
+
+// The states of a writer's turn.
+const (
+	turnFree  uint32 = iota
+	turnTaken        // somebody writes
+	turnAgain        // somebody writes, and has to look for more when done
 )
 
 // writer owns the writing side of a connection's socket. Other goroutines hand
-// it answers and orders; its own, in run, writes them, and the media of the
-// connection's players.
+// it answers and orders. It has no goroutine of its own: whoever wakes it while
+// nobody else does takes the turn and writes what there is, as far as that goes
+// without waiting. When the socket is full, or cannot be written without
+// waiting, a goroutine gets the turn, until everything is written.
 type writer struct {
 	c *conn
-	// wake has room for one element: there may be something to do.
-	wake chan struct{}
+	// turn is who may write: one at a time.
+	turn atomic.Uint32
 	// written counts the bytes that the socket took.
 	written atomic.Uint64
+	// done is closed when the last byte was written after close, or the socket
+	// failed. The turn is never given back then.
+	done chan struct{}
 
+	// queued says that there are answers, orders, or the end, to save viewers
+	// the lock.
+	queued    atomic.Bool
 	mu        sync.Mutex // guards what follows
 	chunkSize int
 	control   []byte
 	orders    []func()
 	closed    bool
 
-	// What follows belongs to run.
+	// What follows belongs to whoever has the turn.
 
 	players []*player
-	spare   []byte // the other half of control's double buffer
-	vectors [][]byte
-	size    int
-	step    net.Buffers // a field, or each write would allocate it
 	// waiting says that no player has anything to play.
 	waiting bool
-	// deadlineSet is when the write deadline was last renewed.
+	// deadlineSet is when the write deadline was last renewed, 0 if there is
+	// none.
 	deadlineSet time.Duration
 }
 
 func newWriter(c *conn) *writer {
-	return &writer{c: c, wake: make(chan struct{}, 1), chunkSize: rtmp.DefaultChunkSize}
+	return &writer{c: c, done: make(chan struct{}), chunkSize: rtmp.DefaultChunkSize}
 }
 
-// send queues messages. It does not block; a peer that lets too many answers
-// pile up is cut off.
+// send queues messages for the next Wake. It does not block; a peer that lets
+// too many answers pile up is cut off.
 func (w *writer) send(messages ...rtmp.Message) { w.sendThen(nil, messages...) }
 
-// sendThen queues messages, and something for the writing goroutine to do when
-// it has taken them: what media follows them is changed at exactly that point.
+// sendThen queues messages, and something to do when they have been taken: what
+// media follows them is changed at exactly that point.
 func (w *writer) sendThen(order func(), messages ...rtmp.Message) {
-	if size := w.queue(order, messages); size > maxControlQueue {
+	switch size := w.queue(order, messages); {
+	case size > maxControlQueue:
 		w.c.end(ReasonControlQueue, nil)
+	case size > controlBatch:
+		w.Wake()
 	}
-	w.notify()
 }
 
 // queue returns the size of everything that waits.
@@ -86,42 +94,171 @@ func (w *writer) queue(order func(), messages []rtmp.Message) int {
 	if order != nil {
 		w.orders = append(w.orders, order)
 	}
+	w.queued.Store(true)
 	return len(w.control) + orderSize*len(w.orders)
 }
 
-// close has run return once everything queued is written.
+// close has done closed once everything queued is written.
 func (w *writer) close() {
 	w.mu.Lock()
 	w.closed = true
+	w.queued.Store(true)
 	w.mu.Unlock()
-	w.notify()
+	w.Wake()
 }
 
-func (w *writer) notify() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
+// Wake implements stream.Viewer: it writes what there is, or has whoever is
+// writing look again. It never waits for the peer.
+func (w *writer) Wake() {
+	if w.takeTurn() {
+		w.serve()
 	}
 }
 
-// run writes until close, or until the socket fails.
-func (w *writer) run() {
-	defer w.isolate()
+// takeTurn reports whether the caller has the turn now; whoever has it looks
+// again otherwise.
+func (w *writer) takeTurn() bool {
 	for {
-		closed := w.gather()
-		if len(w.vectors) > 0 {
-			if err := w.flush(); err != nil {
-				w.c.end(writeReason(err), err)
-				_ = w.c.nc.socket.Close()
-				return
-			}
-			continue
+		if w.turn.CompareAndSwap(turnFree, turnTaken) {
+			return true
 		}
-		if closed {
+		if w.turn.CompareAndSwap(turnTaken, turnAgain) || w.turn.Load() == turnAgain {
+			return false
+		}
+	}
+}
+
+// giveTurn reports whether the turn is given back; if not, there is more to do.
+func (w *writer) giveTurn() bool {
+	if w.turn.CompareAndSwap(turnTaken, turnFree) {
+		return true
+	}
+	w.turn.Store(turnTaken)
+	return false
+}
+
+// serve uses the turn for one batch, or hands it to a goroutine.
+func (w *writer) serve() {
+	defer w.isolate()
+	b := batches.Get().(*batch)
+	for {
+		closed := w.gather(b)
+		more := b.full()
+		switch err := w.writeNow(b); {
+		case err != nil:
+			w.fail(err)
+			return
+		case !b.written() || more:
+			w.c.server.running.Go(func() { w.drain(b) })
+			return
+		case closed:
+			b.recycle()
+			close(w.done)
+			return
+		case w.giveTurn():
+			b.recycle()
 			return
 		}
-		<-w.wake
 	}
+}
+
+// writeNow writes as much of the batch as the socket takes without waiting.
+func (w *writer) writeNow(b *batch) error {
+	if w.c.nc.direct == nil {
+		return nil
+	}
+	for !b.written() {
+		if len(b.step) == 0 {
+			if err := b.next(w.c.nc); err != nil {
+				return err
+			}
+		}
+		n, err := w.c.nc.writeNow(b)
+		w.count(n)
+		if err != nil || len(b.step) > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// drain writes until nothing is left, and waits for the socket where it has to.
+func (w *writer) drain(b *batch) {
+	defer w.isolate()
+	for {
+		if err := w.flush(b); err != nil {
+			w.fail(err)
+			return
+		}
+		closed := w.gather(b)
+		if !b.written() {
+			continue
+		}
+		if !closed {
+			w.endDeadline()
+		}
+		switch {
+		case closed:
+			b.recycle()
+			close(w.done)
+			return
+		case w.giveTurn():
+			b.recycle()
+			return
+		}
+	}
+}
+
+// flush writes the batch step by step.
+func (w *writer) flush(b *batch) error {
+	for !b.written() {
+		if len(b.step) == 0 {
+			if err := b.next(w.c.nc); err != nil {
+				return err
+			}
+		}
+		if err := w.renewDeadline(); err != nil {
+			return err
+		}
+		n, err := w.c.nc.write(b)
+		w.count(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) count(n int) {
+	if n > 0 {
+		w.written.Add(uint64(n))
+		w.c.watch.written.Store(int64(w.c.server.now()))
+	}
+}
+
+func (w *writer) renewDeadline() error {
+	now := w.c.server.now()
+	if w.deadlineSet != 0 && now-w.deadlineSet < deadlineSlack {
+		return nil
+	}
+	w.deadlineSet = now
+	return w.c.nc.SetWriteDeadline(time.Now().Add(stallTimeout))
+}
+
+// endDeadline removes the deadline: once it passed, a direct write would fail
+// though it does not wait.
+func (w *writer) endDeadline() {
+	if w.deadlineSet != 0 && w.c.nc.direct != nil {
+		w.deadlineSet = 0
+		_ = w.c.nc.SetWriteDeadline(time.Time{}) // fails with the socket, as will the next write
+	}
+}
+
+// fail ends the connection because its socket failed.
+func (w *writer) fail(err error) {
+	w.c.end(writeReason(err), err)
+	_ = w.c.nc.socket.Close()
+	close(w.done)
 }
 
 // isolate keeps a panic within the connection that caused it.
@@ -129,27 +266,20 @@ func (w *writer) isolate() {
 	if p := recover(); p != nil {
 		w.c.logPanic(p)
 		_ = w.c.nc.socket.Close()
+		close(w.done)
 	}
 }
 
 // gather collects what there is to write: answers first, then the media of
 // each player.
-func (w *writer) gather() (closed bool) {
-	w.vectors, w.size = w.vectors[:0], 0
-	w.mu.Lock()
-	control, orders := w.control, w.orders
-	w.control, w.orders = w.spare[:0], nil
-	closed = w.closed
-	w.mu.Unlock()
-
-	w.spare = control
-	w.add(control)
-	for _, do := range orders {
-		do()
+func (w *writer) gather(b *batch) (closed bool) {
+	b.reset()
+	if w.queued.Load() {
+		closed = w.takeQueued(b)
 	}
 	waiting := len(w.players) > 0
 	for _, p := range w.players {
-		p.fill(w)
+		p.fill(w, b)
 		waiting = waiting && p.waiting()
 	}
 	if waiting != w.waiting {
@@ -159,52 +289,25 @@ func (w *writer) gather() (closed bool) {
 	return closed
 }
 
-// add appends bytes to the batch; they are not copied.
-func (w *writer) add(b []byte) {
-	w.size += len(b)
-	for len(b) > maxVector {
-		w.vectors = append(w.vectors, b[:maxVector])
-		b = b[maxVector:]
+// takeQueued adds the answers and carries out the orders.
+func (w *writer) takeQueued(b *batch) (closed bool) {
+	w.mu.Lock()
+	control, orders := w.control, w.orders
+	w.control, w.orders = nil, nil
+	closed = w.closed
+	w.queued.Store(closed)
+	w.mu.Unlock()
+
+	b.add(control)
+	for _, do := range orders {
+		do()
 	}
-	if len(b) > 0 {
-		w.vectors = append(w.vectors, b)
-	}
+	return closed
 }
 
 // addMessages appends messages of the writer's own, in order with the media.
-func (w *writer) addMessages(messages ...rtmp.Message) {
+func (w *writer) addMessages(b *batch, messages ...rtmp.Message) {
 	for _, m := range messages {
-		w.add(rtmp.AppendMessage(nil, m, w.c.server.options.ChunkSize))
+		b.add(rtmp.AppendMessage(nil, m, w.c.server.options.ChunkSize))
 	}
-}
-
-// full reports whether the batch should be written before more is gathered.
-func (w *writer) full() bool { return w.size >= maxBatch || len(w.vectors) >= maxVectors }
-
-// flush writes the batch, in steps that are small enough to tell a slow peer
-// from one that stopped reading.
-func (w *writer) flush() error {
-	for rest := w.vectors; len(rest) > 0; {
-		n, size := 0, 0
-		for n < len(rest) && n < maxVectors && size+len(rest[n]) <= maxBatch {
-			size += len(rest[n])
-			n++
-		}
-		now := w.c.server.now()
-		if w.deadlineSet == 0 || now-w.deadlineSet >= deadlineSlack {
-			w.deadlineSet = now
-			if err := w.c.nc.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
-				return err
-			}
-		}
-		w.step = net.Buffers(rest[:n:n])
-		written, err := w.c.nc.writeBatch(&w.step)
-		w.written.Add(uint64(written))
-		w.c.watch.written.Store(int64(w.c.server.now()))
-		if err != nil {
-			return err
-		}
-		rest = rest[n:]
-	}
-	return nil
 }

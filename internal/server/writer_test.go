@@ -32,7 +32,7 @@ func backlog(tb testing.TB, n int) (*writer, *sink) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	subscription, err := registry.Subscribe("live", "key", c, c.out.wake)
+	subscription, err := registry.Subscribe("live", "key", c, c.out)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -52,9 +52,10 @@ func backlog(tb testing.TB, n int) (*writer, *sink) {
 // of garbage.
 func TestWritingAllocatesNothing(t *testing.T) {
 	w, out := backlog(t, 10_000)
+	b := new(batch)
 	step := func() {
-		w.gather()
-		if err := w.flush(); err != nil {
+		w.gather(b)
+		if err := w.flush(b); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,13 +72,14 @@ func BenchmarkWriteBatch(b *testing.B) {
 	const messages = 1000
 	w, out := backlog(b, messages)
 	p := w.players[0]
+	gathered := new(batch)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.cursor = nil
 		out.written = 0
 		for out.written < messages*2000 {
-			w.gather()
-			if err := w.flush(); err != nil {
+			w.gather(gathered)
+			if err := w.flush(gathered); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -88,14 +90,14 @@ func BenchmarkWriteBatch(b *testing.B) {
 func TestLargeMessagesAreWrittenInSteps(t *testing.T) {
 	w, out := backlog(t, 0)
 	big := make([]byte, 3*maxBatch+100)
-	w.vectors, w.size = w.vectors[:0], 0
-	w.add(big)
-	for _, v := range w.vectors {
+	b := new(batch)
+	b.add(big)
+	for _, v := range b.vectors {
 		if len(v) > maxVector {
 			t.Fatalf("a vector of %d bytes", len(v))
 		}
 	}
-	if err := w.flush(); err != nil {
+	if err := w.flush(b); err != nil {
 		t.Fatal(err)
 	}
 	if out.written != len(big) {

@@ -29,11 +29,10 @@ func BenchmarkAppend(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				go p.Run()
 				defer p.Close()
 				for range viewers {
 					s := newSession(r)
-					if _, err := r.Subscribe("live", "", s, s.wake); err != nil {
+					if _, err := r.Subscribe("live", "", s, s); err != nil {
 						b.Fatal(err)
 					}
 				}

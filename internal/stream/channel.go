@@ -1,6 +1,10 @@
 package stream
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
 
 // channel is one name under which a publisher and players meet.
 type channel struct {
@@ -13,10 +17,14 @@ type channel struct {
 	applications []*application
 
 	// mu guards subscriptions. They change with Registry.mu held as well; the
-	// lock of its own lets a publisher wake its viewers without touching the
+	// lock of its own lets the fan-out list the viewers without touching the
 	// registry.
 	mu            sync.Mutex
 	subscriptions []*Subscription
+	// watched says that there are subscriptions, for publishers that have
+	// nobody to flush for. It is set before a subscriber first looks at the
+	// log, so that either it or the publisher sees the other.
+	watched atomic.Bool
 }
 
 // application is one publisher's wait; its address tells it from others of the
@@ -28,6 +36,7 @@ func (ch *channel) add(s *Subscription) {
 	defer ch.mu.Unlock()
 	s.index = len(ch.subscriptions)
 	ch.subscriptions = append(ch.subscriptions, s)
+	ch.watched.Store(true)
 }
 
 func (ch *channel) remove(s *Subscription) {
@@ -43,6 +52,7 @@ func (ch *channel) remove(s *Subscription) {
 	ch.subscriptions[last] = nil
 	ch.subscriptions = ch.subscriptions[:last]
 	s.index = -1
+	ch.watched.Store(last > 0)
 }
 
 func (ch *channel) empty() bool {
@@ -51,17 +61,14 @@ func (ch *channel) empty() bool {
 	return len(ch.subscriptions) == 0
 }
 
-// wake tells every viewer that there is something new. It never blocks: a
-// viewer that is busy finds its wake-up waiting.
-func (ch *channel) wake() {
+func (ch *channel) appendViewers(dst []Viewer) []Viewer {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
+	dst = slices.Grow(dst, len(ch.subscriptions))
 	for _, s := range ch.subscriptions {
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		dst = append(dst, s.viewer)
 	}
+	return dst
 }
 
 // strangers returns the players that wait with another key.

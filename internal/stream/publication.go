@@ -13,7 +13,7 @@ type Publication struct {
 	channel  *channel
 	claim    Claim
 	log      *Log
-	// pulse holds at most one wake-up that the viewers have not been told of.
+	// pulse holds at most one flush that the viewers have not been told of.
 	pulse chan struct{}
 	done  chan struct{}
 }
@@ -40,29 +40,28 @@ func (p *Publication) Append(m rtmp.Message, now time.Duration) {
 	}
 }
 
-// Flush has [Publication.Run] wake the viewers. Called when no further complete
-// message is at hand, it turns a burst into one batch without a timer.
+// Flush says that the viewers should get what was appended. Called when no
+// further complete message is at hand, it turns a burst into one batch without
+// a timer.
 func (p *Publication) Flush() {
+	if !p.channel.watched.Load() {
+		return
+	}
 	select {
 	case p.pulse <- struct{}{}:
 	default:
 	}
 }
 
-// Run wakes the viewers after each Flush until the publication is closed. It
-// is a goroutine of its own, so that the publisher's does not take longer the
-// more viewers there are.
-func (p *Publication) Run() {
-	for {
-		select {
-		case <-p.pulse:
-			p.channel.wake()
-		case <-p.done:
-			p.channel.wake()
-			return
-		}
-	}
-}
+// Pulse returns the channel on which Flush tells the fan-out, one goroutine,
+// that there is something for the viewers.
+func (p *Publication) Pulse() <-chan struct{} { return p.pulse }
+
+// Done returns a channel that is closed by Close.
+func (p *Publication) Done() <-chan struct{} { return p.done }
+
+// AppendViewers appends those who watch at the moment.
+func (p *Publication) AppendViewers(dst []Viewer) []Viewer { return p.channel.appendViewers(dst) }
 
 // Close ends the publication and frees the channel at once; viewers come to
 // the end of the log. It must be called exactly once.

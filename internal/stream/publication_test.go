@@ -10,80 +10,52 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
-func TestRunWakesAfterFlushAndEndsOnClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newTestRegistry(TakeoverNever)
-		viewer := newSession(r)
-		sub := subscribe(t, r, viewer, "key")
-		p := publish(t, r, newSession(r), Claim{})
-		if !viewer.woken() {
-			t.Error("not woken by the publication")
-		}
-		ended := false
-		go func() {
-			p.Run()
-			ended = true
-		}()
-		p.Append(message("a0"), 0)
-		synctest.Wait()
-		if viewer.woken() {
-			t.Error("woken without Flush")
-		}
+func TestFlushesAreOnePulse(t *testing.T) {
+	r := newTestRegistry(TakeoverNever)
+	p := publish(t, r, newSession(r), Claim{})
+	pulses := func() int { return len(p.Pulse()) }
+	p.Flush()
+	if pulses() != 0 {
+		t.Error("a pulse without viewers")
+	}
+	sub := subscribe(t, r, newSession(r), "key")
+	p.Append(message("a0"), 0)
+	if pulses() != 0 {
+		t.Error("a pulse without Flush")
+	}
+	for range 1000 { // nobody takes them: Flush does not wait
 		p.Flush()
-		synctest.Wait()
-		if !viewer.woken() {
-			t.Error("not woken after Flush")
-		}
-		for range 3 { // the viewer is busy: neither Run nor Flush waits for it
-			p.Flush()
-			synctest.Wait()
-		}
-		if !viewer.woken() || viewer.woken() {
-			t.Error("want one wake-up in waiting")
-		}
-		p.Close()
-		synctest.Wait()
-		if !ended || !viewer.woken() {
-			t.Errorf("after Close: Run ended %v, want true, and the viewer woken", ended)
-		}
-		if _, err := p.Log().Cursor(AtLive).Next(); !errors.Is(err, io.EOF) {
-			t.Errorf("got %v, want EOF", err)
-		}
-		sub.Close()
-	})
+	}
+	if pulses() != 1 {
+		t.Errorf("%d pulses, want 1", pulses())
+	}
+	<-p.Pulse()
+	sub.Close()
+	p.Flush()
+	if pulses() != 0 {
+		t.Error("a pulse after the last viewer left")
+	}
+	select {
+	case <-p.Done():
+		t.Error("done before Close")
+	default:
+	}
+	p.Close()
+	<-p.Done()
+	if _, err := p.Log().Cursor(AtLive).Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want EOF", err)
+	}
 }
 
-func TestFlushesBeforeRunAreOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newTestRegistry(TakeoverNever)
-		p := publish(t, r, newSession(r), Claim{})
-		for range 1000 {
-			p.Flush()
-		}
-		wakes := make(chan struct{}, 1000) // counts what a viewer's channel with room for one would merge
-		sub, err := r.Subscribe("live", "key", newSession(r), wakes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		go p.Run()
-		synctest.Wait()
-		if len(wakes) != 1 {
-			t.Errorf("viewers woken %d times, want once", len(wakes))
-		}
-		p.Close()
-		sub.Close()
-	})
-}
-
-func TestWakeReachesEveryoneWhoStays(t *testing.T) {
+func TestViewersAreThoseWhoStay(t *testing.T) {
 	r := newTestRegistry(TakeoverNever)
 	rng := rand.New(rand.NewPCG(1, 1))
 	present := map[*session]*Subscription{}
 	p := publish(t, r, newSession(r), Claim{})
+	var viewers []Viewer
 	for range 500 {
 		s := newSession(r)
 		present[s] = subscribe(t, r, s, "key")
@@ -94,11 +66,14 @@ func TestWakeReachesEveryoneWhoStays(t *testing.T) {
 			}
 			break
 		}
-		p.channel.wake()
-		for s := range present {
-			if !s.woken() {
-				t.Fatal("a viewer was not woken")
+		viewers = p.AppendViewers(viewers[:0])
+		for _, v := range viewers {
+			if present[v.(*session)] == nil {
+				t.Fatal("a viewer that left, or one twice")
 			}
+		}
+		if len(viewers) != len(present) {
+			t.Fatalf("%d viewers, want %d", len(viewers), len(present))
 		}
 	}
 	if got := r.KillSession("live"); got != len(present)+1 {
@@ -142,16 +117,14 @@ func (s *storm) publish(rng *rand.Rand) {
 		}
 		return
 	}
-	var running sync.WaitGroup
-	running.Go(p.Run)
 	for i := range rng.IntN(50) {
 		p.Append(message("meta="+key), 0)
 		p.Append(message(fmt.Sprintf("v0!@%d", i)), 0)
 		p.Flush()
 		runtime.Gosched()
 	}
+	p.AppendViewers(nil)
 	p.Close()
-	running.Wait()
 	if publisher.replaced.Load() > 1 {
 		s.t.Error("publisher was replaced twice")
 	}
@@ -160,7 +133,7 @@ func (s *storm) publish(rng *rand.Rand) {
 func (s *storm) play(rng *rand.Rand) {
 	key := fmt.Sprint("key", rng.IntN(2))
 	player := newSession(s.registry)
-	sub, err := s.registry.Subscribe(fmt.Sprint(rng.IntN(3)), key, player, player.wake)
+	sub, err := s.registry.Subscribe(fmt.Sprint(rng.IntN(3)), key, player, player)
 	if err != nil {
 		if !errors.Is(err, ErrWrongKey) {
 			s.t.Errorf("subscribe: %v", err)

@@ -115,8 +115,8 @@ func (r *Registry) replaceable(p *Publication) bool {
 
 // Publish claims the channel, atomically: of any number of simultaneous
 // claims one wins and the others get [ErrBusy]. Players that wait with the
-// same key are woken, those with another key are kicked, and so is a publisher
-// that is replaced.
+// same key are woken by the first pass of the fan-out, those with another key
+// are kicked, and so is a publisher that is replaced.
 func (r *Registry) Publish(c Claim) (*Publication, error) {
 	p, kicks, err := r.claim(c)
 	for _, k := range kicks {
@@ -149,8 +149,15 @@ func (r *Registry) claim(c Claim) (*Publication, []kick, error) {
 		kicks = append(kicks, kick{s.session, ReasonWrongKey})
 		ch.remove(s)
 	}
-	ch.wake()
 	return p, kicks, nil
+}
+
+// Viewer is what a subscription serves.
+type Viewer interface {
+	// Wake tells that there may be something new: messages, the end of the log,
+	// or another log. It is called by the fan-out, without any lock held, for
+	// one viewer after the other: it must not block.
+	Wake()
 }
 
 // Subscription is a player's place on a channel, whether it is live or not.
@@ -159,7 +166,7 @@ type Subscription struct {
 	channel  *channel
 	key      string
 	session  Session
-	wake     chan<- struct{}
+	viewer   Viewer
 	// index is the place in channel.subscriptions, -1 once removed; guarded by
 	// channel.mu.
 	index int
@@ -168,16 +175,15 @@ type Subscription struct {
 // Subscribe adds a player to a channel. A live channel wants its key, compared
 // in constant time, and answers [ErrWrongKey]; on any other the player waits.
 //
-// Whenever there is something new, the registry sends on wake, unless that
-// would block: wake must have room for one element and belongs to one
-// goroutine, which then looks for everything that may be new.
-func (r *Registry) Subscribe(name, key string, session Session, wake chan<- struct{}) (*Subscription, error) {
+// The viewer is woken whenever there is something new from then on; what there
+// is already it has to look for itself.
+func (r *Registry) Subscribe(name, key string, session Session, viewer Viewer) (*Subscription, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ch := r.channels[name]; ch != nil && ch.publication != nil && !sameKey(ch.publication.claim.Key, key) {
 		return nil, ErrWrongKey
 	}
-	s := &Subscription{registry: r, channel: r.open(name), key: key, session: session, wake: wake}
+	s := &Subscription{registry: r, channel: r.open(name), key: key, session: session, viewer: viewer}
 	s.channel.add(s)
 	return s, nil
 }

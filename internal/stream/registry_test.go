@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,14 +13,12 @@ import (
 type session struct {
 	registry *Registry
 	silent   time.Duration
-	// wake is what it subscribes with.
-	wake chan struct{}
 
 	mu    sync.Mutex
 	kicks []Reason
 }
 
-func newSession(r *Registry) *session { return &session{registry: r, wake: make(chan struct{}, 1)} }
+func newSession(r *Registry) *session { return &session{registry: r} }
 
 func (s *session) Kick(reason Reason) {
 	s.registry.Len() // for ever, if the registry held its lock
@@ -30,14 +29,11 @@ func (s *session) Kick(reason Reason) {
 
 func (s *session) Silent() time.Duration { return s.silent }
 
-// woken reports whether there was a wake-up, and takes it.
-func (s *session) woken() bool {
-	select {
-	case <-s.wake:
-		return true
-	default:
-		return false
-	}
+func (s *session) Wake() {}
+
+// watches reports whether a session is among the viewers of a publication.
+func (s *session) watches(p *Publication) bool {
+	return slices.Contains(p.AppendViewers(nil), Viewer(s))
 }
 
 func (s *session) wantKicks(t *testing.T, name string, want ...Reason) {
@@ -73,7 +69,7 @@ func publish(t *testing.T, r *Registry, s *session, instead Claim) *Publication 
 
 func subscribe(t *testing.T, r *Registry, s *session, key string) *Subscription {
 	t.Helper()
-	sub, err := r.Subscribe("live", key, s, s.wake)
+	sub, err := r.Subscribe("live", key, s, s)
 	if err != nil {
 		t.Fatalf("subscribe: %v", err)
 	}
@@ -176,8 +172,8 @@ func TestReplacedPublisherCannotTouchItsSuccessor(t *testing.T) {
 	old.Append(message("a0@2"), 0)
 
 	next := publish(t, r, second, Claim{StreamID: "two"})
-	if !viewer.woken() {
-		t.Error("viewer was not woken")
+	if !viewer.watches(next) {
+		t.Error("viewer is not the new publisher's")
 	}
 	old.Append(message("a0@3"), 0)
 	if got := drain(c); got != "a0@1 a0@2 EOF" {
@@ -225,16 +221,12 @@ func TestPublicationWakesPlayersWithItsKeyAndKicksOthers(t *testing.T) {
 	for i := range friends {
 		friends[i].wantKicks(t, "friend")
 		strangers[i].wantKicks(t, "stranger", ReasonWrongKey)
-		if !friends[i].woken() || strangers[i].woken() {
-			t.Error("woken: want friends only")
+		if !friends[i].watches(p) || strangers[i].watches(p) {
+			t.Error("viewers: want friends only")
 		}
 		if friend[i].Log() != p.Log() || stranger[i].Log() != nil {
 			t.Error("log: want it for friends only")
 		}
-	}
-	p.channel.wake()
-	if strangers[0].woken() {
-		t.Error("stranger is still on the channel")
 	}
 	stranger[0].Close()
 	p.Close()
@@ -269,7 +261,7 @@ func TestLiveChannelWantsItsKey(t *testing.T) {
 	publisher, viewer := newSession(r), newSession(r)
 	p := publish(t, r, publisher, Claim{})
 	for _, key := range []string{"", "ke", "kez", "keyy"} {
-		if s, err := r.Subscribe("live", key, viewer, viewer.wake); !errors.Is(err, ErrWrongKey) || s != nil {
+		if s, err := r.Subscribe("live", key, viewer, viewer); !errors.Is(err, ErrWrongKey) || s != nil {
 			t.Errorf("key %q: got %v, %v", key, s, err)
 		}
 	}

@@ -36,6 +36,7 @@ var settingValues = map[string]struct {
 	"RTMP_CHUNK_SIZE":               {"60000", same("128"), same("65536"), []string{"x", "127", "65537", "-128"}},
 	"ID_MAX_LENGTH":                 {"128", same("1"), same("1024"), []string{"x", "0", "1025"}},
 	"RTMP_PLAY_WHITELIST":           {"*", same("127.0.0.1"), value{"::/0,0.0.0.0/0", "0.0.0.0/0,::/0"}, []string{"x", ",", "10.0.0.0/33", "localhost"}},
+	"MAX_WRITE_DELAY_MS":            {"100", same("0"), same("2000"), []string{"x", "-1", "2001", "10ms"}},
 	"PLAY_WAIT_SECONDS":             {"0", same("0"), same("86400"), []string{"x", "-1", "86401", "30s"}},
 	"PUBLISH_TAKEOVER":              {"idle", same("never"), value{"ALWAYS", "always"}, []string{"x", "YES"}},
 	"GOP_CACHE_SIZE_MB":             {"256", same("0"), same("1048576"), []string{"x", "-1", "1048577", "256MB"}},

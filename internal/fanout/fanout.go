@@ -1,0 +1,84 @@
+package fanout
+
+import (
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+const (
+	// pauseFactor is how many times as long as a pass the pause behind it is.
+	// Less costs processor time, more costs delay.
+	pauseFactor = 6
+	// partSize is how many viewers are worth a goroutine of their own: they
+	// take about a millisecond.
+	partSize = 64
+)
+
+// Run serves the viewers of p until it is closed, and once more then. No
+// message waits for company for longer than maxDelay; 0 means that each flush
+// is a pass.
+func Run(p *stream.Publication, maxDelay time.Duration) {
+	f := fan{publication: p, parts: runtime.GOMAXPROCS(0)}
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	f.pass() // there may be viewers who waited for the publication
+	for {
+		select {
+		case <-p.Pulse():
+			start := time.Now()
+			f.pass()
+			took := time.Since(start)
+			if rest := min(pauseFactor*took, maxDelay-took); rest > 0 {
+				pause.Reset(rest)
+				select {
+				case <-pause.C:
+				case <-p.Done():
+				}
+			}
+		case <-p.Done():
+			f.pass()
+			return
+		}
+	}
+}
+
+// fan is the fan-out of one publication.
+type fan struct {
+	publication *stream.Publication
+	// parts is how many goroutines may share a pass.
+	parts   int
+	viewers []stream.Viewer
+	helping sync.WaitGroup
+}
+
+// pass wakes every viewer once. The viewers of a pass always come in the same
+// order while none comes or goes: their delays are alike.
+func (f *fan) pass() {
+	f.viewers = f.publication.AppendViewers(f.viewers[:0])
+	own := f.viewers
+	if parts := min(f.parts, len(own)/partSize); parts > 1 {
+		size := (len(own) + parts - 1) / parts
+		for len(own) > size {
+			part := own[len(own)-size:]
+			own = own[:len(own)-size]
+			f.helping.Go(func() { wake(part) })
+		}
+	}
+	wake(own)
+	f.helping.Wait()
+	clear(f.viewers) // or those who left would stay in memory
+}
+
+// wake gives way now and then: the publishers and viewers of other channels
+// must not wait for the end of a large pass.
+func wake(viewers []stream.Viewer) {
+	for i, v := range viewers {
+		v.Wake()
+		if i%partSize == partSize-1 {
+			runtime.Gosched()
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package fanout
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// publisher claims channels.
+type publisher struct{}
+
+func (publisher) Kick(stream.Reason)    {}
+func (publisher) Silent() time.Duration { return 0 }
+
+// viewer takes some time to serve and notes when it was.
+type viewer struct {
+	publisher
+	takes time.Duration
+
+	mu    sync.Mutex
+	woken []time.Duration
+	start time.Time
+}
+
+func (v *viewer) Wake() {
+	v.mu.Lock()
+	v.woken = append(v.woken, time.Since(v.start))
+	v.mu.Unlock()
+	if v.takes > 0 {
+		time.Sleep(v.takes)
+	}
+}
+
+// served returns when the viewer was woken since the last call, in
+// milliseconds.
+func (v *viewer) served() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var at []int64
+	for _, d := range v.woken {
+		at = append(at, d.Milliseconds())
+	}
+	v.woken = nil
+	return fmt.Sprint(at)
+}
+
+// live is a publication with its viewers under way.
+type live struct {
+	*stream.Publication
+	viewers []*viewer
+	ended   chan struct{}
+}
+
+func start(t *testing.T, maxDelay time.Duration, viewers ...*viewer) *live {
+	registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
+	p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range viewers {
+		v.start = time.Now()
+		if _, err := registry.Subscribe("live", "", v, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := &live{p, viewers, make(chan struct{})}
+	go func() {
+		defer close(l.ended)
+		Run(p, maxDelay)
+	}()
+	return l
+}
+
+// flushEach has the publisher flush as often, for some time.
+func (l *live) flushEach(interval, total time.Duration) {
+	for range total / interval {
+		time.Sleep(interval)
+		l.Flush()
+	}
+	synctest.Wait()
+}
+
+func (l *live) end() {
+	l.Close()
+	<-l.ended
+}
+
+func TestViewersAreServedAtTheStartAfterEachFlushAndAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := start(t, time.Second, new(viewer))
+		l.flushEach(10*time.Millisecond, 30*time.Millisecond)
+		time.Sleep(time.Second)
+		l.end()
+		if got := l.viewers[0].served(); got != "[0 10 20 30 1030]" {
+			t.Errorf("served at %s", got)
+		}
+	})
+}
+
+func TestPausesFollowThePasses(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes, maxDelay time.Duration
+		// want are the passes of 500 ms in which the publisher flushes each 5 ms.
+		want string
+	}{
+		"short passes, short pauses": {5 * time.Millisecond, time.Second, "[0 5 40 75 110 145 180 215 250 285 320 355 390 425 460 495]"},
+		"a cap on the delay":         {20 * time.Millisecond, 100 * time.Millisecond, "[0 20 120 220 320 420]"},
+		"passes longer than the cap": {150 * time.Millisecond, 100 * time.Millisecond, "[0 150 300 450]"},
+		"no pauses at all":           {20 * time.Millisecond, 0, "[0 20 40 60 80 100 120 140 160 180 200 220 240 260 280 300 320 340 360 380 400 420 440 460 480]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := start(t, c.maxDelay, &viewer{takes: c.takes})
+				l.flushEach(5*time.Millisecond, 498*time.Millisecond)
+				if got := l.viewers[0].served(); got != c.want {
+					t.Errorf("served at %s, want %s", got, c.want)
+				}
+				l.end()
+			})
+		})
+	}
+}
+
+func TestTheEndDoesNotWaitForThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := start(t, 2*time.Second, &viewer{takes: 200 * time.Millisecond})
+		time.Sleep(300 * time.Millisecond)
+		l.Flush()
+		time.Sleep(300 * time.Millisecond) // in the middle of the pause
+		l.end()
+		if got := l.viewers[0].served(); got != "[0 300 600]" {
+			t.Errorf("served at %s", got)
+		}
+	})
+}
+
+// TestLargePassesAreShared has two processors serve the viewers, each of whom is
+// served once.
+func TestLargePassesAreShared(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	for _, viewers := range []int{1, partSize, 2 * partSize, 2*partSize + 1, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			var all []*viewer
+			for range viewers {
+				all = append(all, &viewer{takes: time.Millisecond})
+			}
+			began := time.Now()
+			l := start(t, 0, all...)
+			synctest.Wait()
+			l.end()
+			took := time.Since(began)
+			want := 2 * time.Millisecond * time.Duration(viewers)
+			if viewers >= 2*partSize {
+				want = 2 * time.Millisecond * time.Duration((viewers+1)/2)
+			}
+			if took != want {
+				t.Errorf("two passes for %d viewers took %v, want %v", viewers, took, want)
+			}
+			for _, v := range all {
+				if len(v.woken) != 2 {
+					t.Fatalf("of %d viewers one was served %d times, want 2", viewers, len(v.woken))
+				}
+			}
+		})
+	}
+}
+
+func TestThoseWhoLeftAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
+		p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := fan{publication: p, parts: 1}
+		v := &viewer{}
+		if _, err := registry.Subscribe("live", "", v, v); err != nil {
+			t.Fatal(err)
+		}
+		f.pass()
+		if left := f.viewers[:cap(f.viewers)]; slices.ContainsFunc(left, func(v stream.Viewer) bool { return v != nil }) {
+			t.Error("a viewer is held after the pass")
+		}
+		p.Close()
+	})
+}

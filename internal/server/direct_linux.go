@@ -1,0 +1,84 @@
+//go:build linux && !portable
+
+package server
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// directWriter writes to a TCP socket without waiting: what the socket does not
+// take at once is left. It spares the viewers a goroutine each, and the system
+// calls the way through the scheduler, which costs more than the kernel needs
+// for a small write. It belongs to whoever has the writer's turn.
+type directWriter struct {
+	raw syscall.RawConn
+	// call is what raw runs; made once, or each write would allocate it.
+	call    func(fd uintptr) bool
+	vectors []unix.Iovec
+	n       int
+	errno   syscall.Errno
+}
+
+// directBatch is the memory of a direct write, kept in the batch so that idle
+// connections have none.
+type directBatch struct{ vectors []unix.Iovec }
+
+// newDirectWriter returns nil for what is no TCP socket.
+func newDirectWriter(nc net.Conn) *directWriter {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	d := &directWriter{raw: raw}
+	d.call = d.writev
+	return d
+}
+
+// write returns how many bytes the socket took, which are less than given if
+// it is full.
+func (d *directWriter) write(step net.Buffers, memory *directBatch) (int, error) {
+	vectors := memory.vectors[:0]
+	for _, v := range step {
+		piece := unix.Iovec{Base: unsafe.SliceData(v)} // #nosec G103 -- the slice stays in step
+		piece.SetLen(len(v))
+		vectors = append(vectors, piece)
+	}
+	memory.vectors, d.vectors = vectors, vectors
+	err := d.raw.Write(d.call)
+	clear(vectors)
+	d.vectors = nil
+	if err == nil && d.errno != 0 {
+		err = os.NewSyscallError("writev", d.errno)
+	}
+	return d.n, err
+}
+
+// writev makes the system call. It never blocks, since the descriptor is
+// non-blocking, so that the scheduler need not know of it.
+func (d *directWriter) writev(fd uintptr) bool {
+	for {
+		// #nosec G103 -- the vectors and what they point to are held by d and the batch
+		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd,
+			uintptr(unsafe.Pointer(unsafe.SliceData(d.vectors))), uintptr(len(d.vectors)))
+		switch errno {
+		case 0:
+			d.n, d.errno = int(n), 0
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			d.n, d.errno = 0, 0
+		default:
+			d.n, d.errno = 0, errno
+		}
+		return true
+	}
+}

@@ -2,6 +2,7 @@
 // and any number of viewers watch.
 //
 // All settings are environment variables; rtmp-server --help lists them.
+// rtmp-server bench measures a server instead.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/AgustinSRG/rtmp-server/internal/app"
+	"github.com/AgustinSRG/rtmp-server/internal/bench"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 )
 
@@ -30,6 +32,11 @@ func main() {
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "bench" {
+		ctx, stop := signals()
+		defer stop()
+		return bench.Main(ctx, args[1:], stdout, stderr)
+	}
 	if len(args) > 0 {
 		return runFlag(args[0], stdout, stderr)
 	}
@@ -41,15 +48,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 	log := newLogger(stdout, settings.LogDebug)
 	log.LogAttrs(context.Background(), slog.LevelInfo, "rtmp-server "+version(), settings.Effective()...)
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signals()
 	defer stop()
-	// From the first signal on, the next one ends the process at once.
-	context.AfterFunc(ctx, stop)
 	if err := app.Run(ctx, settings, log); err != nil {
 		log.Error("cannot serve", "error", err)
 		return exitFailed
 	}
 	return exitOK
+}
+
+// signals returns a context that ends with the first signal to stop. The next
+// one ends the process at once.
+func signals() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func runFlag(flag string, stdout, stderr io.Writer) int {

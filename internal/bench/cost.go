@@ -1,0 +1,31 @@
+package bench
+
+import (
+	"os"
+	"time"
+)
+
+// cost is what some processes have used together.
+type cost struct {
+	cpu time.Duration
+	rss int64
+}
+
+func costOf(pids []int) (cost, error) {
+	var sum cost
+	for _, pid := range pids {
+		cpu, err := cpuTime(pid)
+		if err != nil {
+			return cost{}, err
+		}
+		rss, err := memory(pid)
+		if err != nil {
+			return cost{}, err
+		}
+		sum.cpu += cpu
+		sum.rss += rss
+	}
+	return sum, nil
+}
+
+func ownCost() (cost, error) { return costOf([]int{os.Getpid()}) }

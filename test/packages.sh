@@ -12,6 +12,8 @@ packages=(
   gstreamer1.0-plugins-ugly
   gstreamer1.0-libav
   redis-server
+  iproute2
+  nftables
 )
 
 missing=()

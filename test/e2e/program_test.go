@@ -14,6 +14,9 @@ var packages = map[string]string{
 	"ffmpeg":         "ffmpeg",
 	"rtmpdump":       "rtmpdump",
 	"gst-launch-1.0": "gstreamer1.0-tools",
+	"ip":             "iproute2",
+	"tc":             "iproute2",
+	"nft":            "nftables",
 }
 
 // program is a running encoder or player.

@@ -11,6 +11,13 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
 
+// content is what a numbered stream is made of: what is sent first, if
+// anything, and a message for each number.
+type content struct {
+	headers []rtmp.Message
+	message func(stream uint32, number int) rtmp.Message
+}
+
 // numbered is a stream of numbered messages under way, and a viewer who was
 // there from its beginning.
 type numbered struct {
@@ -34,6 +41,12 @@ const (
 // watches with another one.
 func startNumbered(t *testing.T, publisher, viewer *client, channel string) *numbered {
 	t.Helper()
+	return startContent(t, publisher, viewer, channel, content{message: numberedMessage})
+}
+
+// startContent is startNumbered for a content of its own.
+func startContent(t *testing.T, publisher, viewer *client, channel string, what content) *numbered {
+	t.Helper()
 	if err := viewer.start(channel, "key", watching); err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +55,12 @@ func startNumbered(t *testing.T, publisher, viewer *client, channel string) *num
 		t.Fatal(err)
 	}
 	n.answers = publisher.record()
+	for _, m := range what.headers {
+		m.Stream = publisher.stream
+		if err := publisher.WriteMessage(m); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	n.stop = stop
 	n.sending.Go(func() {
@@ -49,7 +68,7 @@ func startNumbered(t *testing.T, publisher, viewer *client, channel string) *num
 			if !pause(ctx, numberedEvery) {
 				return
 			}
-			if err := publisher.WriteMessage(numberedMessage(publisher.stream, tick)); err != nil {
+			if err := publisher.WriteMessage(what.message(publisher.stream, tick)); err != nil {
 				return // the viewer misses what follows
 			}
 			n.sent++

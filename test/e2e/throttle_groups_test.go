@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
+
+// The heavy stream has 100 messages a second, video and audio in turn, and a
+// group each second: about 7 Mbit/s. A viewer of a fifth of that is 4 s behind
+// in 6 s, but takes enough to be kept.
+const (
+	heavyGroup    = 100
+	heavyKeyframe = 100_000 // bytes, more than a chunk has
+	heavyFrame    = 16_000
+	heavyAudio    = 200
+	slowRate      = 1500 // kbit/s
+)
+
+// heavyContent is the heavy stream, with the headers that real encoders send.
+func heavyContent(t *testing.T) content {
+	t.Helper()
+	headers := slices.DeleteFunc(messagesOf(t, mediaPath(fileHeavy)), isMedia)
+	if got := events(headers); !slices.Equal(got, groupHeaders) {
+		t.Fatalf("the headers are %q, want %q", got, groupHeaders)
+	}
+	return content{headers: headers, message: heavyMessage}
+}
+
+// groupHeaders are what has to come before the keyframe where a viewer starts,
+// and where one goes on that was too slow.
+var groupHeaders = []string{metadata, videoHeader, audioHeader}
+
+// heavyMessage is a frame of H.264 or AAC that has its number all over.
+func heavyMessage(stream uint32, number int) rtmp.Message {
+	m := rtmp.Message{Type: rtmp.TypeVideo, Stream: stream}
+	head, size := []byte{0x27, 1, 0, 0, 0}, heavyFrame
+	switch {
+	case number%heavyGroup == 0:
+		head[0], size = 0x17, heavyKeyframe
+	case number%2 == 1:
+		m.Type = rtmp.TypeAudio
+		head, size = []byte{0xaf, 1, 0, 0, 0}, heavyAudio
+	}
+	count := binary.BigEndian.AppendUint32(nil, uint32(number))
+	m.Payload = slices.Concat(head, bytes.Repeat(count, size/len(count)))
+	m.Timestamp = uint32(number) * uint32(numberedEvery.Milliseconds())
+	return m
+}
+
+// gap is what a viewer of a numbered stream missed between two messages.
+type gap struct{ messages, bytes uint64 }
+
+// groupReader follows what a viewer of the heavy stream gets.
+type groupReader struct {
+	next    int // number of the message that comes if nothing is left out
+	headers []string
+	newest  uint32 // timestamp
+	gaps    []gap
+	faults  []string
+}
+
+func (g *groupReader) fault(m rtmp.Message, what string) {
+	g.faults = append(g.faults, describe(m)+" of "+strconv.Itoa(int(m.Timestamp))+" ms behind message "+
+		strconv.Itoa(g.next-1)+": "+what)
+}
+
+// read takes the next message. Those of the stream have to be what was sent, in
+// order, with the headers and a keyframe wherever something was left out, and
+// nowhere else.
+func (g *groupReader) read(m rtmp.Message) {
+	switch m.Type {
+	case rtmp.TypeAudio, rtmp.TypeVideo, rtmp.TypeData:
+	default:
+		return
+	}
+	if m.Timestamp < g.newest {
+		g.fault(m, "time runs backwards")
+	}
+	g.newest = m.Timestamp
+	if !isMedia(m) {
+		g.headers = append(g.headers, describe(m))
+		return
+	}
+	number := int(binary.BigEndian.Uint32(m.Payload[5:]))
+	want := heavyMessage(m.Stream, number)
+	if m.Type != want.Type || m.Timestamp != want.Timestamp || !bytes.Equal(m.Payload, want.Payload) {
+		g.fault(m, "not what was sent")
+	}
+	switch starts := g.next == 0 || number > g.next; {
+	case number < g.next:
+		g.fault(m, "number "+strconv.Itoa(number)+" again")
+	case !starts && len(g.headers) > 0:
+		g.fault(m, "headers although nothing is missing")
+	case starts && !slices.Equal(g.headers, groupHeaders):
+		g.fault(m, "the group starts without its headers")
+	case starts && describe(m) != keyframe:
+		g.fault(m, "the group starts without a keyframe")
+	}
+	if g.next > 0 && number > g.next {
+		g.gaps = append(g.gaps, missing(g.next, number))
+	}
+	g.headers = nil
+	g.next = number + 1
+}
+
+// missing is the gap from a message to another that came.
+func missing(from, to int) gap {
+	var missed gap
+	for number := from; number < to; number++ {
+		missed.messages++
+		missed.bytes += uint64(len(heavyMessage(0, number).Payload))
+	}
+	return missed
+}
+
+// readGroups checks all that a viewer got, and returns what it missed.
+func readGroups(t *testing.T, messages []rtmp.Message) *groupReader {
+	t.Helper()
+	reader := new(groupReader)
+	for _, m := range messages {
+		reader.read(m)
+	}
+	for _, fault := range reader.faults[:min(len(reader.faults), 5)] {
+		t.Error(fault)
+	}
+	return reader
+}
+
+// awaitGaps waits until a viewer has missed something for the nth time, and has
+// gone on.
+func awaitGaps(t *testing.T, viewer *journal[rtmp.Message], n int, within time.Duration) {
+	t.Helper()
+	reader := new(groupReader)
+	if _, ok := viewer.await(within, func(m rtmp.Message) bool {
+		reader.read(m)
+		return len(reader.gaps) >= n
+	}); !ok {
+		t.Fatalf("the slow viewer skipped %d times within %v, want %d", len(reader.gaps), within, n)
+	}
+}
+
+// skipLine is what the server's log says of a viewer that was too slow.
+type skipLine struct {
+	lag  time.Duration
+	what gap
+}
+
+// lagLimit is how far behind a viewer has to be to miss something.
+const lagLimit = 4 * time.Second
+
+// skipLines returns what the log says of the slow viewer with an id and a host.
+func (s *server) skipLines(id, host string) []skipLine {
+	s.t.Helper()
+	var list []skipLine
+	for _, line := range s.log.all() {
+		if !holds(line, []string{"too slow"}) {
+			continue
+		}
+		s.t.Log(line)
+		if !holds(line, []string{"level=WARN", " id=" + id + " ", " addr=" + host + ":", " limit=" + lagLimit.String() + " "}) {
+			s.t.Errorf("the log does not tell who was too slow, and for what: %s", line)
+		}
+		lag, err := time.ParseDuration(attr(line, "lag"))
+		if err != nil {
+			s.t.Fatalf("%v in %s", err, line)
+		}
+		if lag <= lagLimit || lag > 2*lagLimit {
+			s.t.Errorf("the lag is odd: %s", line)
+		}
+		list = append(list, skipLine{lag, gap{number(s.t, line, "messages_skipped"), number(s.t, line, "bytes_skipped")}})
+	}
+	return list
+}
+
+func number(t *testing.T, line, name string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(attr(line, name), 10, 64)
+	if err != nil {
+		t.Fatalf("%v in %s", err, line)
+	}
+	return n
+}
+
+// explains reports whether a figure of the log stands for a gap: the same
+// messages, and their bytes with the headers of their chunks.
+func (logged gap) explains(missed gap) bool {
+	const chunkHeaders = 24 // of a message, at most
+	return logged.messages == missed.messages &&
+		logged.bytes >= missed.bytes && logged.bytes <= missed.bytes+chunkHeaders*missed.messages
+}

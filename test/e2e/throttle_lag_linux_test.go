@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
+
+// spoiled is a heavy stream with two viewers: one on the server's machine, that
+// has to get everything, and one on a link that can be spoiled.
+type spoiled struct {
+	*numbered
+	network *network
+	server  *server
+	viewer  *journal[rtmp.Message]
+	id      string // of the viewer, in the server's log
+}
+
+const spoiledChannel = "channel"
+
+// startSpoiled starts it all. dial connects the second viewer.
+func startSpoiled(t *testing.T, what content, dial func(s *server) *client, settings ...string) *spoiled {
+	t.Helper()
+	b := &spoiled{network: newNetwork(t)}
+	var publisher, witness, viewer *client
+	b.network.server.do(func() {
+		b.server = startServer(t, append(settings, "BIND_ADDRESS="+serverHost, "MAX_IP_CONCURRENT_CONNECTIONS=0")...)
+		publisher, witness = dialPlain(t, b.server), dialPlain(t, b.server)
+	})
+	b.network.viewer.do(func() { viewer = dial(b.server) })
+	if err := viewer.start(spoiledChannel, "key", watching); err != nil {
+		t.Fatal(err)
+	}
+	b.id = attr(b.server.awaitLine("msg=play", " addr="+viewerHost+":"), "id")
+	b.viewer = viewer.record()
+	b.numbered = startContent(t, publisher, witness, spoiledChannel, what)
+	return b
+}
+
+func dialPlain(t *testing.T, s *server) *client {
+	t.Helper()
+	c, err := dialFrom(t, "", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// finish ends the stream, wants the witness to have got everything, and returns
+// what the other viewer got up to the end.
+func (b *spoiled) finish() *groupReader {
+	b.t.Helper()
+	b.checkUnharmed()
+	all := awaitEvent(b.t, b.viewer, 1, rtmp.CodePlayUnpublishNotify)
+	got := readGroups(b.t, all)
+	if got.next != b.sent {
+		b.t.Errorf("the slow viewer's last message is %d, the stream's is %d", got.next-1, b.sent-1)
+	}
+	return got
+}
+
+// A viewer that cannot keep up, for want of a network or of a program that
+// reads, misses whole groups and never single frames: wherever something is
+// missing it gets the headers and a keyframe. The log tells, and nobody else
+// notices.
+func TestSlowViewerSkipsToKeyframes(t *testing.T) {
+	t.Parallel()
+	ca := newIssuer(t)
+	certificate := ca.issue(t, t.TempDir())
+	tests := []struct {
+		name string
+		dial func(t *testing.T, s *server, pace *rate.Limiter) *client
+		// slow bounds the viewer, and fast takes the bound away.
+		slow, fast func(n *network, pace *rate.Limiter)
+	}{
+		{
+			"narrow link", func(t *testing.T, s *server, _ *rate.Limiter) *client { return dialPlain(t, s) },
+			func(n *network, _ *rate.Limiter) { n.narrow(slowRate) },
+			func(n *network, _ *rate.Limiter) { n.widen() },
+		},
+		{
+			"narrow link, by RTMPS",
+			func(t *testing.T, s *server, _ *rate.Limiter) *client { return dialSecure(t, s, ca.config()) },
+			func(n *network, _ *rate.Limiter) { n.narrow(slowRate) },
+			func(n *network, _ *rate.Limiter) { n.widen() },
+		},
+		{
+			"slow reader", dialSlowReader,
+			func(_ *network, pace *rate.Limiter) { pace.SetLimit(slowRate * 1000 / 8) },
+			func(_ *network, pace *rate.Limiter) { pace.SetLimit(rate.Inf) },
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			pace := rate.NewLimiter(rate.Inf, slowReadSize)
+			dial := func(s *server) *client { return tt.dial(t, s, pace) }
+			b := startSpoiled(t, heavyContent(t), dial, certificate.settings()...)
+			tt.slow(b.network, pace)
+			awaitGaps(t, b.viewer, 2, 20*time.Second)
+			tt.fast(b.network, pace)
+			b.checkSkips(b.finish())
+		})
+	}
+}
+
+// checkSkips wants the log to tell of each gap, in one line or several together,
+// and of the first one at once.
+func (b *spoiled) checkSkips(got *groupReader) {
+	b.t.Helper()
+	var sum gap
+	lines := b.server.skipLines(b.id, viewerHost)
+	for _, missed := range got.gaps {
+		b.t.Logf("missed %d messages, %d bytes", missed.messages, missed.bytes)
+		sum.messages += missed.messages
+		sum.bytes += missed.bytes
+		if len(lines) > 0 && lines[0].what.explains(sum) {
+			lines = lines[1:]
+			sum = gap{}
+		}
+	}
+	if len(lines) > 0 {
+		b.t.Errorf("the viewer did not miss what the log says: %+v", lines)
+	}
+}
+
+// slowReadSize is the most that the slow reader takes at a time.
+const slowReadSize = 4 << 10
+
+// dialSlowReader connects a client that reads no faster than a pace, with a
+// small buffer in its kernel.
+func dialSlowReader(t *testing.T, s *server, pace *rate.Limiter) *client {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	c, err := dialThrough(t, s.addr, func(conn *net.TCPConn) (io.ReadWriter, error) {
+		return struct {
+			io.Reader
+			io.Writer
+		}{&slowReader{ctx, conn, pace}, conn}, conn.SetReadBuffer(32 << 10)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+type slowReader struct {
+	ctx  context.Context // ends with the test
+	conn net.Conn
+	pace *rate.Limiter
+}
+
+func (r *slowReader) Read(p []byte) (int, error) {
+	n, err := r.conn.Read(p[:min(len(p), slowReadSize)])
+	if n > 0 && err == nil {
+		err = r.pace.WaitN(r.ctx, n)
+	}
+	return n, err
+}

@@ -95,8 +95,22 @@ type packet struct {
 // packetsOf lists the packets of a file by kind, "video" or "audio".
 func packetsOf(t *testing.T, file string) map[string][]packet {
 	t.Helper()
+	return listPackets(t, file, "-c", "copy", "-copyts")
+}
+
+// picturesOf lists the decoded pictures of a file, none repeated or left out to
+// keep a rate.
+func picturesOf(t *testing.T, file string) []packet {
+	t.Helper()
+	return listPackets(t, file, "-map", "0:v", "-copyts", "-fps_mode", "passthrough")["video"]
+}
+
+// listPackets lists what FFmpeg makes of a file with the given options.
+func listPackets(t *testing.T, file string, options ...string) map[string][]packet {
+	t.Helper()
 	list := filepath.Join(t.TempDir(), "packets")
-	ffmpeg(t, "-i", file, "-c", "copy", "-copyts", "-f", "framemd5", list).succeed(soon)
+	args := slices.Concat([]string{"-i", file}, options, []string{"-f", "framemd5", list})
+	ffmpeg(t, args...).succeed(2 * soon)
 	text, err := os.ReadFile(list)
 	if err != nil {
 		t.Fatal(err)

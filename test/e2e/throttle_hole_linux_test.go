@@ -66,7 +66,7 @@ func TestViewerOutlivesAnOutage(t *testing.T) {
 	awaitTime(t, b.viewer, last.Timestamp)
 	t.Logf("the viewer was up to date %.1f s after the outage", time.Since(mended).Seconds())
 	b.flows()
-	b.checkSkips(b.finish())
+	b.checkSkips(b.finish().gaps)
 }
 
 // witness returns the newest message that came to the viewer on the server's

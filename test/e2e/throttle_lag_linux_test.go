@@ -20,6 +20,7 @@ type spoiled struct {
 	server  *server
 	viewer  *journal[rtmp.Message]
 	id      string // of the viewer, in the server's log
+	live    bool   // the server keeps no group
 }
 
 const spoiledChannel = "channel"
@@ -58,7 +59,7 @@ func (b *spoiled) finish() *groupReader {
 	b.t.Helper()
 	b.checkUnharmed()
 	all := awaitEvent(b.t, b.viewer, 1, rtmp.CodePlayUnpublishNotify)
-	got := readGroups(b.t, all)
+	got := readGroups(b.t, all, b.live)
 	if got.next != b.sent {
 		b.t.Errorf("the slow viewer's last message is %d, the stream's is %d", got.next-1, b.sent-1)
 	}
@@ -69,60 +70,91 @@ func (b *spoiled) finish() *groupReader {
 // reads, misses whole groups and never single frames: wherever something is
 // missing it gets the headers and a keyframe. The log tells, and nobody else
 // notices.
+//
+// Where the server keeps no group, it goes on at the live edge.
 func TestSlowViewerSkipsToKeyframes(t *testing.T) {
 	t.Parallel()
 	ca := newIssuer(t)
 	certificate := ca.issue(t, t.TempDir())
+	plain := func(t *testing.T, s *server, _ *rate.Limiter) *client { return dialPlain(t, s) }
+	narrow := func(n *network, _ *rate.Limiter) { n.narrow(slowRate) }
+	widen := func(n *network, _ *rate.Limiter) { n.widen() }
 	tests := []struct {
 		name string
 		dial func(t *testing.T, s *server, pace *rate.Limiter) *client
 		// slow bounds the viewer, and fast takes the bound away.
 		slow, fast func(n *network, pace *rate.Limiter)
+		live       bool
 	}{
-		{
-			"narrow link", func(t *testing.T, s *server, _ *rate.Limiter) *client { return dialPlain(t, s) },
-			func(n *network, _ *rate.Limiter) { n.narrow(slowRate) },
-			func(n *network, _ *rate.Limiter) { n.widen() },
-		},
+		{"narrow link", plain, narrow, widen, false},
 		{
 			"narrow link, by RTMPS",
 			func(t *testing.T, s *server, _ *rate.Limiter) *client { return dialSecure(t, s, ca.config()) },
-			func(n *network, _ *rate.Limiter) { n.narrow(slowRate) },
-			func(n *network, _ *rate.Limiter) { n.widen() },
+			narrow, widen, false,
 		},
 		{
 			"slow reader", dialSlowReader,
 			func(_ *network, pace *rate.Limiter) { pace.SetLimit(slowRate * 1000 / 8) },
 			func(_ *network, pace *rate.Limiter) { pace.SetLimit(rate.Inf) },
+			false,
 		},
+		{"narrow link, no group kept", plain, narrow, widen, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			pace := rate.NewLimiter(rate.Inf, slowReadSize)
 			dial := func(s *server) *client { return tt.dial(t, s, pace) }
-			b := startSpoiled(t, heavyContent(t), dial, certificate.settings()...)
+			settings := certificate.settings()
+			if tt.live {
+				settings = append(settings, "GOP_CACHE_SIZE_MB=0")
+			}
+			b := startSpoiled(t, heavyContent(t), dial, settings...)
+			b.live = tt.live
 			tt.slow(b.network, pace)
-			awaitGaps(t, b.viewer, 2, 20*time.Second)
+			b.awaitGaps(2, 20*time.Second)
 			tt.fast(b.network, pace)
-			b.checkSkips(b.finish())
+			got := b.finish()
+			for _, missed := range got.gaps {
+				t.Logf("missed %d messages, %d bytes", missed.messages, missed.bytes)
+			}
+			if tt.live {
+				b.server.skipLines(b.id, viewerHost)
+			} else {
+				b.checkSkips(got.gaps)
+			}
 		})
 	}
 }
 
-// checkSkips wants the log to tell of each gap, in one line or several together,
-// and of the first one at once.
-func (b *spoiled) checkSkips(got *groupReader) {
+// awaitGaps waits until the viewer has missed something for the nth time, and has
+// gone on.
+func (b *spoiled) awaitGaps(n int, within time.Duration) {
 	b.t.Helper()
-	var sum gap
+	reader := &groupReader{live: b.live}
+	if _, ok := b.viewer.await(within, func(m rtmp.Message) bool {
+		reader.read(m)
+		return len(reader.gaps) >= n
+	}); !ok {
+		b.t.Fatalf("the slow viewer skipped %d times within %v, want %d", len(reader.gaps), within, n)
+	}
+}
+
+// checkSkips wants the log to tell of the first gap at once, and of the others
+// in lines of their own or several together.
+func (b *spoiled) checkSkips(gaps []gap) {
+	b.t.Helper()
 	lines := b.server.skipLines(b.id, viewerHost)
-	for _, missed := range got.gaps {
-		b.t.Logf("missed %d messages, %d bytes", missed.messages, missed.bytes)
-		sum.messages += missed.messages
-		sum.bytes += missed.bytes
+	if len(gaps) > 0 && len(lines) == 0 {
+		b.t.Error("the log does not tell of what the viewer missed")
+	}
+	var sum gap
+	for i, missed := range gaps {
+		sum.add(missed)
 		if len(lines) > 0 && lines[0].what.explains(sum) {
-			lines = lines[1:]
-			sum = gap{}
+			lines, sum = lines[1:], gap{}
+		} else if i == 0 {
+			b.t.Error("the log does not tell of the first gap")
 		}
 	}
 	if len(lines) > 0 {

@@ -21,6 +21,9 @@ func (c *conn) logEnd() {
 	if detail != nil && reason != ReasonClientClosed && reason != ReasonReset && reason != ReasonStalled {
 		attrs = append(attrs, "detail", cut(detail.Error()))
 	}
+	if missed := c.out.totalMissed(); missed.Messages > 0 {
+		attrs = append(attrs, "messages_skipped", missed.Messages, "bytes_skipped", missed.Bytes)
+	}
 	if c.ignored > 0 {
 		attrs = append(attrs, "messages_ignored", c.ignored)
 	}

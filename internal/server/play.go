@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
@@ -41,7 +40,7 @@ func (c *conn) play(in call) error {
 		return c.refuse(id, rtmp.CodePlayBadName, "Wrong key.", stream.ReasonWrongKey, nil)
 	}
 	s.name = name
-	s.player = &player{stream: id, subscription: subscription}
+	s.player = &player{stream: id, channel: p.channel, subscription: subscription}
 	if p.live {
 		s.player.start = stream.AtLive
 	}
@@ -77,7 +76,7 @@ func (c *conn) stopPlaying(s *netStream, last ...rtmp.Message) {
 	s.player = nil
 	leaving.subscription.Close()
 	c.out.sendThen(func() {
-		c.out.players = slices.DeleteFunc(c.out.players, func(p *player) bool { return p == leaving })
+		c.out.remove(leaving)
 	}, last...)
 }
 

@@ -15,6 +15,7 @@ const lagLogInterval = 10 * time.Second
 // connection's writer.
 type player struct {
 	stream       uint32
+	channel      string
 	subscription *stream.Subscription
 	cursor       *stream.Cursor
 	start        stream.Start
@@ -23,9 +24,10 @@ type player struct {
 	// announce says that the client knows the channel as not live, and has to
 	// be told when it is.
 	announce bool
-	// skips sums up what was left out since the log last told of it.
-	skips      stream.Skipped
-	skipLogged time.Duration
+	// missed is what earlier cursors missed because the viewer was too slow,
+	// and missedLogged what the log told of, at skipLogged.
+	missed, missedLogged stream.Skipped
+	skipLogged           time.Duration
 }
 
 // waiting reports whether the channel is not live.
@@ -77,7 +79,7 @@ func (p *player) join(w *writer, b *batch) bool {
 // leave tells the client that the publication is over. FFmpeg ends at that, so
 // it is not said when another publisher has taken over already.
 func (p *player) leave(w *writer, b *batch) {
-	p.cursor = nil
+	p.dropCursor()
 	p.announce = true
 	if p.subscription.Log() == nil {
 		w.addMessages(b, endOfStream(p.stream)...)
@@ -99,23 +101,38 @@ func (p *player) catchUp(w *writer) {
 	if !ok {
 		return
 	}
-	p.skips.Messages += skipped.Messages
-	p.skips.Bytes += skipped.Bytes
 	now := w.c.server.now()
 	if p.skipLogged != 0 && now-p.skipLogged < lagLogInterval {
 		return
 	}
+	missed := p.totalMissed()
 	w.c.log.Warn("player too slow, skipped to the newest keyframe",
-		"lag", skipped.Lag.Round(time.Millisecond), "limit", lagLimit,
-		"messages_skipped", p.skips.Messages, "bytes_skipped", p.skips.Bytes)
-	p.skips, p.skipLogged = stream.Skipped{}, now
+		"channel", p.channel, "lag", skipped.Lag.Round(time.Millisecond), "limit", lagLimit,
+		"messages_skipped", missed.Messages-p.missedLogged.Messages, "bytes_skipped", missed.Bytes-p.missedLogged.Bytes)
+	p.missedLogged, p.skipLogged = missed, now
+}
+
+// totalMissed is all that the viewer missed because it was too slow.
+func (p *player) totalMissed() stream.Skipped {
+	total := p.missed
+	if p.cursor != nil {
+		missed := p.cursor.Missed()
+		total.Messages += missed.Messages
+		total.Bytes += missed.Bytes
+	}
+	return total
+}
+
+func (p *player) dropCursor() {
+	p.missed = p.totalMissed()
+	p.cursor = nil
 }
 
 // pause stops or resumes the player; it resumes at the live edge, since
 // timestamps must not run backwards.
 func (p *player) pause(paused bool) {
 	p.paused = paused
-	p.cursor = nil
+	p.dropCursor()
 	p.start = stream.AtLive
 	p.announce = false
 }

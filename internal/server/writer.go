@@ -1,11 +1,13 @@
 package server
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 const (
@@ -55,6 +57,8 @@ type writer struct {
 	// What follows belongs to whoever has the turn.
 
 	players []*player
+	// missed is what players that are gone missed because they were too slow.
+	missed stream.Skipped
 	// waiting says that no player has anything to play.
 	waiting bool
 	// deadlineSet is when the write deadline was last renewed, 0 if there is
@@ -287,6 +291,28 @@ func (w *writer) gather(b *batch) (closed bool) {
 		w.c.watch.wait(waiting)
 	}
 	return closed
+}
+
+// remove takes a player off.
+func (w *writer) remove(leaving *player) {
+	w.players = slices.DeleteFunc(w.players, func(p *player) bool { return p == leaving })
+	missed := leaving.totalMissed()
+	w.missed.Messages += missed.Messages
+	w.missed.Bytes += missed.Bytes
+}
+
+// totalMissed is what the players of the connection missed because they were
+// too slow, once the writer is done.
+func (w *writer) totalMissed() stream.Skipped {
+	select {
+	case <-w.done:
+		for len(w.players) > 0 {
+			w.remove(w.players[0])
+		}
+		return w.missed
+	default:
+		return stream.Skipped{}
+	}
 }
 
 // takeQueued adds the answers and carries out the orders.

@@ -15,8 +15,11 @@ type Cursor struct {
 	headers []*Message
 	// at is the last message that was passed.
 	at *Message
-	// needKeyframe leaves out video until a keyframe comes.
-	needKeyframe bool
+	// needKeyframe leaves out video until a keyframe comes, and late says that
+	// this is the viewer's own fault.
+	needKeyframe, late bool
+	// missed sums up what was left out because of that.
+	missed Skipped
 	// since is when the cursor was last placed: what had arrived before does
 	// not count as its lag.
 	since        time.Duration
@@ -92,13 +95,24 @@ func (c *Cursor) wants(m *Message) bool {
 	case rtmp.TypeAudio:
 		return c.audio
 	case rtmp.TypeVideo:
-		if m.keyframe {
-			c.needKeyframe = false
-		}
-		return c.video && (!c.needKeyframe || m.packet != media.Frame)
+		return c.video && c.wantsVideo(m)
 	default:
 		return true
 	}
+}
+
+func (c *Cursor) wantsVideo(m *Message) bool {
+	if m.keyframe {
+		c.needKeyframe, c.late = false, false
+	}
+	if !c.needKeyframe || m.packet != media.Frame {
+		return true
+	}
+	if c.late {
+		c.missed.Messages++
+		c.missed.Bytes += uint64(len(m.chunks))
+	}
+	return false
 }
 
 // SetAudio switches audio off or on. Switched on, the sequence headers are sent
@@ -123,7 +137,7 @@ func (c *Cursor) SetVideo(on bool) {
 // Skipped is what a viewer missed because it was too slow.
 type Skipped struct {
 	Messages, Bytes uint64
-	// Lag is how far behind it was.
+	// Lag is how far behind it was, at most.
 	Lag time.Duration
 }
 
@@ -145,9 +159,23 @@ func (c *Cursor) CatchUp(limit time.Duration) (s Skipped, ok bool) {
 	}
 	from := c.at
 	c.place(AtGroup)
-	return Skipped{
+	c.late = true
+	s = Skipped{
 		Messages: c.at.sequence - from.sequence,
 		Bytes:    c.at.position - from.position,
 		Lag:      lag,
-	}, true
+	}
+	c.missed.add(s)
+	return s, true
+}
+
+// Missed returns all that the viewer missed because it was too slow: what
+// CatchUp skipped, and the frames that had to be left out behind it until the
+// next keyframe, where the log keeps no group.
+func (c *Cursor) Missed() Skipped { return c.missed }
+
+func (s *Skipped) add(more Skipped) {
+	s.Messages += more.Messages
+	s.Bytes += more.Bytes
+	s.Lag = max(s.Lag, more.Lag)
 }

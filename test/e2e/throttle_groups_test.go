@@ -170,7 +170,7 @@ func (s *server) skipLines(id, host string) []skipLine {
 			continue
 		}
 		s.t.Log(line)
-		if !holds(line, []string{"level=WARN", " id=" + id + " ", " addr=" + host + ":", " limit=" + lagLimit.String() + " "}) {
+		if !holds(line, []string{"level=WARN", " id=" + id + " ", " addr=" + host + ":", " channel=" + spoiledChannel + " ", " limit=" + lagLimit.String() + " "}) {
 			s.t.Errorf("the log does not tell who was too slow, and for what: %s", line)
 		}
 		lag, err := time.ParseDuration(attr(line, "lag"))

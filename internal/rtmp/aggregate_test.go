@@ -16,7 +16,7 @@ func part(kind MessageType, timestamp uint32, payload []byte) []byte {
 
 func aggregate(timestamp uint32, parts ...[]byte) []byte {
 	payload := bytes.Join(parts, nil)
-	return AppendMessage(nil, Message{TypeAggregate, 4, 1, timestamp, payload}, DefaultChunkSize)
+	return AppendMessage(nil, message(TypeAggregate, 4, 1, timestamp, payload), DefaultChunkSize)
 }
 
 var aggregateCases = []readCase{
@@ -34,7 +34,7 @@ var aggregateCases = []readCase{
 		),
 		want: []Message{
 			audio(4, 1000, unhex("AF01")), video(4, 1010, unhex("1701")), audio(4, 1040, nil),
-			audio(4, 1001, unhex("AF02")), {TypeData, 4, 1, 1000, unhex("0200")}, {TypeDataAMF3, 4, 1, 1002, nil},
+			audio(4, 1001, unhex("AF02")), message(TypeData, 4, 1, 1000, unhex("0200")), message(TypeDataAMF3, 4, 1, 1002, nil),
 		},
 	},
 	{
@@ -78,7 +78,7 @@ var aggregateCases = []readCase{
 	{
 		name: "parts as long as their kind may be",
 		wire: aggregate(0, part(TypeAudio, 0, fill(1200)), part(TypeData, 0, fill(1100))),
-		want: []Message{audio(4, 0, fill(1200)), {TypeData, 4, 1, 0, fill(1100)}}, limits: tightLimits,
+		want: []Message{audio(4, 0, fill(1200)), message(TypeData, 4, 1, 0, fill(1100))}, limits: tightLimits,
 	},
 	{name: "an audio part longer than audio may be", wire: aggregate(0, part(TypeAudio, 0, fill(1201))), err: ErrLimit, limits: tightLimits},
 	{name: "a data part longer than data may be", wire: aggregate(0, part(TypeDataAMF3, 0, fill(1101))), err: ErrLimit, limits: tightLimits},

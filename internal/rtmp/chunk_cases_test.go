@@ -22,12 +22,16 @@ func (c readCase) withDefaults() readCase {
 	return c
 }
 
+func message(kind MessageType, csid, stream, timestamp uint32, payload []byte) Message {
+	return Message{Type: kind, ChunkStream: csid, Stream: stream, Timestamp: timestamp, Payload: payload}
+}
+
 func audio(csid, timestamp uint32, payload []byte) Message {
-	return Message{TypeAudio, csid, 1, timestamp, payload}
+	return message(TypeAudio, csid, 1, timestamp, payload)
 }
 
 func video(csid, timestamp uint32, payload []byte) Message {
-	return Message{TypeVideo, csid, 1, timestamp, payload}
+	return message(TypeVideo, csid, 1, timestamp, payload)
 }
 
 var headerCases = []readCase{
@@ -35,7 +39,7 @@ var headerCases = []readCase{
 	{
 		name: "the chunk size is 128 at first",
 		wire: wire("03 000000 0000A1 14 00000000", fill(161)[:128], "C3", fill(161)[128:]),
-		want: []Message{{TypeCommand, 3, 0, 0, fill(161)}},
+		want: []Message{message(TypeCommand, 3, 0, 0, fill(161))},
 	},
 	{
 		name: "chunk stream ids of one byte",
@@ -60,7 +64,7 @@ var headerCases = []readCase{
 	{
 		name: "the message stream id is little-endian",
 		wire: wire("03 000000 000001 08 01020304 AF"),
-		want: []Message{{TypeAudio, 3, 0x04030201, 0, []byte{0xAF}}},
+		want: []Message{message(TypeAudio, 3, 0x04030201, 0, []byte{0xAF})},
 	},
 	{
 		name: "OBS sends everything on one chunk stream",
@@ -76,11 +80,11 @@ var headerCases = []readCase{
 			"44 000001 000003 08 AF0123",
 		),
 		want: []Message{
-			{TypeData, 4, 1, 0, unhex("020000")},
+			message(TypeData, 4, 1, 0, unhex("020000")),
 			video(4, 0, unhex("1700")), audio(4, 0, unhex("AF00")),
 			video(4, 33, unhex("170101")), video(4, 66, unhex("270102")),
 			audio(4, 68, unhex("AF0121")), audio(4, 70, unhex("AF0122")),
-			{TypeCommand, 4, 1, 70, unhex("02")},
+			message(TypeCommand, 4, 1, 70, unhex("02")),
 			audio(4, 71, unhex("AF0123")),
 		},
 	},
@@ -88,19 +92,19 @@ var headerCases = []readCase{
 		name: "chunk streams inherit from themselves only",
 		wire: wire("04 00000A 000001 08 01000000 AF  06 000014 000002 09 02000000 2701  84 000001 AE  86 000002 2702"),
 		want: []Message{
-			audio(4, 10, []byte{0xAF}), {TypeVideo, 6, 2, 20, unhex("2701")},
-			audio(4, 11, []byte{0xAE}), {TypeVideo, 6, 2, 22, unhex("2702")},
+			audio(4, 10, []byte{0xAF}), message(TypeVideo, 6, 2, 20, unhex("2701")),
+			audio(4, 11, []byte{0xAE}), message(TypeVideo, 6, 2, 22, unhex("2702")),
 		},
 	},
 	{
 		name: "librtmp starts the control stream with a header of type 1",
 		wire: wire("42 000000 000006 04 000700000D0F"),
-		want: []Message{{TypeUserControl, 2, 0, 0, unhex("000700000D0F")}},
+		want: []Message{message(TypeUserControl, 2, 0, 0, unhex("000700000D0F"))},
 	},
 	{
 		name: "a first header of type 1 counts from zero",
 		wire: wire("45 000007 000001 08 AF"),
-		want: []Message{{TypeAudio, 5, 0, 7, []byte{0xAF}}},
+		want: []Message{message(TypeAudio, 5, 0, 7, []byte{0xAF})},
 	},
 	{name: "a first header of type 2 is refused", wire: wire("85 000001 AF"), err: ErrProtocol},
 	{name: "a first header of type 3 is refused", wire: wire("C5 AF"), err: ErrProtocol},
@@ -115,7 +119,7 @@ var headerCases = []readCase{
 		),
 		want: []Message{
 			audio(4, 40, unhex("AF01211005")),
-			{TypeSetChunkSize, 2, 0, 0, unhex("00001000")},
+			message(TypeSetChunkSize, 2, 0, 0, unhex("00001000")),
 			video(6, 40, fill(300)),
 		},
 	},
@@ -155,14 +159,14 @@ var timestampCases = []readCase{
 		name: "the example of the specification, section 5.3.2.1",
 		wire: wire("03 0003E8 000020 08 39300000", fill(32), "83 000014", fill(32), "C3", fill(32), "C3", fill(32)),
 		want: []Message{
-			{TypeAudio, 3, 12345, 1000, fill(32)}, {TypeAudio, 3, 12345, 1020, fill(32)},
-			{TypeAudio, 3, 12345, 1040, fill(32)}, {TypeAudio, 3, 12345, 1060, fill(32)},
+			message(TypeAudio, 3, 12345, 1000, fill(32)), message(TypeAudio, 3, 12345, 1020, fill(32)),
+			message(TypeAudio, 3, 12345, 1040, fill(32)), message(TypeAudio, 3, 12345, 1060, fill(32)),
 		},
 	},
 	{
 		name: "the example of the specification, section 5.3.2.2",
 		wire: wire("04 0003E8 000133 09 3A300000", fill(307)[:128], "C4", fill(307)[128:256], "C4", fill(307)[256:]),
-		want: []Message{{TypeVideo, 4, 12346, 1000, fill(307)}},
+		want: []Message{message(TypeVideo, 4, 12346, 1000, fill(307))},
 	},
 	{
 		name: "FMLE takes its first timestamp for the delta",
@@ -324,12 +328,12 @@ var dialectCases = []readCase{
 func setChunkSize(size string) string { return "02 000000 000004 01 00000000" + size }
 
 func chunkSizeMessage(size string) Message {
-	return Message{TypeSetChunkSize, 2, 0, 0, unhex(size)}
+	return message(TypeSetChunkSize, 2, 0, 0, unhex(size))
 }
 
 func abort(csid string) string { return "02 000000 000004 02 00000000" + csid }
 
-func abortMessage(csid string) Message { return Message{TypeAbort, 2, 0, 0, unhex(csid)} }
+func abortMessage(csid string) Message { return message(TypeAbort, 2, 0, 0, unhex(csid)) }
 
 var chunkControlCases = []readCase{
 	{
@@ -369,7 +373,7 @@ var chunkControlCases = []readCase{
 	{
 		name: "a chunk size counts on any chunk stream and message stream",
 		wire: wire("03 000000 000004 01 01000000 00001000", "06 000001 000081 09 01000000", fill(129)),
-		want: []Message{{TypeSetChunkSize, 3, 1, 0, unhex("00001000")}, video(6, 1, fill(129))},
+		want: []Message{message(TypeSetChunkSize, 3, 1, 0, unhex("00001000")), video(6, 1, fill(129))},
 	},
 	{
 		name: "the chunk size grows and shrinks within a message",
@@ -429,9 +433,9 @@ var chunkControlCases = []readCase{
 		name: "other control messages are returned as they are",
 		wire: wire("02 000000 000001 03 00000000 00", "05 000000 000005 06 00000000 0026 25A002", "C5 0026 25A001", "02 000000 000002 04 00000000 001A"),
 		want: []Message{
-			{TypeAcknowledgement, 2, 0, 0, []byte{0}},
-			{TypeSetPeerBandwidth, 5, 0, 0, unhex("002625A002")}, {TypeSetPeerBandwidth, 5, 0, 0, unhex("002625A001")},
-			{TypeUserControl, 2, 0, 0, unhex("001A")},
+			message(TypeAcknowledgement, 2, 0, 0, []byte{0}),
+			message(TypeSetPeerBandwidth, 5, 0, 0, unhex("002625A002")), message(TypeSetPeerBandwidth, 5, 0, 0, unhex("002625A001")),
+			message(TypeUserControl, 2, 0, 0, unhex("001A")),
 		},
 	},
 }

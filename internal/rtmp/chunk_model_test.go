@@ -82,7 +82,7 @@ func modelDecode(b []byte) []Message {
 			continue
 		}
 
-		m := Message{s.kind, id, s.stream, s.timestamp, s.payload}
+		m := message(s.kind, id, s.stream, s.timestamp, s.payload)
 		switch s.kind {
 		case TypeSetChunkSize:
 			chunkSize = int(binary.BigEndian.Uint32(s.payload))

@@ -8,20 +8,31 @@ import (
 	"io"
 )
 
+// Source is the buffered input of a [Reader]; *bufio.Reader is one. Peek is
+// asked for 11 bytes at most, and what it returns is used before the next call
+// that reads.
+type Source interface {
+	io.Reader
+	io.ByteReader
+	Peek(n int) ([]byte, error)
+	Discard(n int) (int, error)
+}
+
 // Reader reassembles messages from the chunks of one direction of a
 // connection. It applies Set Chunk Size and Abort by itself, before it reads
 // the next chunk, and then returns them like any other message.
 //
 // A Reader is not safe for concurrent use.
 type Reader struct {
-	src       *bufio.Reader
+	src       Source
 	limits    Limits
 	chunkSize uint32
 	streams   []*chunkStream
 	dialect   dialect
-	// held is the capacity of all incomplete payloads, bounded by
-	// limits.Partial.
-	held     int
+	// held is the memory of all incomplete messages, bounded by limits.Partial.
+	held int
+	// shown is the most memory that a complete message took, up to maxShown.
+	shown    int
 	received uint64
 	chunks   uint64
 	// parts are the sub-messages of the last aggregate that were not returned
@@ -41,9 +52,9 @@ const (
 )
 
 // NewReader returns a Reader of the chunks that follow in src. It must be the
-// same buffered reader that the handshake used, since clients send their first
+// same source that the handshake read from, since clients send their first
 // chunks together with the end of the handshake.
-func NewReader(src *bufio.Reader, limits Limits) *Reader {
+func NewReader(src Source, limits Limits) *Reader {
 	return &Reader{src: src, limits: limits, chunkSize: DefaultChunkSize}
 }
 
@@ -102,11 +113,20 @@ func (r *Reader) finish(s *chunkStream) Message {
 		ChunkStream: s.id,
 		Stream:      s.stream,
 		Timestamp:   s.timestamp,
-		Payload:     s.payload,
+		frame:       s.frame,
 	}
-	r.held -= cap(s.payload)
-	s.abort()
+	if len(s.frame) > 0 {
+		m.Payload = s.frame[headroom:]
+	}
+	r.shown = min(max(r.shown, len(s.frame)), maxShown)
+	r.drop(s)
 	return m
+}
+
+// drop forgets the message being assembled on s.
+func (r *Reader) drop(s *chunkStream) {
+	r.held -= cap(s.frame)
+	s.abort()
 }
 
 // apply carries out the two messages that steer the chunk layer itself.
@@ -127,8 +147,7 @@ func (r *Reader) apply(m Message) error {
 			return err
 		}
 		if s := r.lookup(id); s != nil {
-			r.held -= cap(s.payload)
-			s.abort()
+			r.drop(s)
 		}
 	}
 	return nil
@@ -286,10 +305,10 @@ func (r *Reader) readPayload(s *chunkStream, n uint32) error {
 		if err := r.grow(s); err != nil {
 			return err
 		}
-		have := len(s.payload)
-		room := min(int(n), cap(s.payload)-have)
-		got, err := io.ReadFull(r.src, s.payload[have:have+room])
-		s.payload = s.payload[:have+got]
+		have := len(s.frame)
+		room := min(int(n), cap(s.frame)-have)
+		got, err := io.ReadFull(r.src, s.frame[have:have+room])
+		s.frame = s.frame[:have+got]
 		s.remaining -= uint32(got)
 		r.received += uint64(got)
 		if err != nil {
@@ -302,19 +321,22 @@ func (r *Reader) readPayload(s *chunkStream, n uint32) error {
 
 // grow makes room for at least one more byte of the message on s, even if the
 // limits set none aside. It doubles, so that what is held stays in proportion
-// to what arrived.
+// to what arrived; and it sets aside at once as much, over all messages, as one
+// of this peer has taken before, so that the keyframes of an established
+// publisher are not moved as they grow.
 func (r *Reader) grow(s *chunkStream) error {
-	if len(s.payload) < cap(s.payload) {
+	if len(s.frame) < cap(s.frame) {
 		return nil
 	}
-	size := min(int(s.length), max(r.limits.Upfront, 2*cap(s.payload), 1))
-	if r.held+size-cap(s.payload) > r.limits.Partial {
+	size := max(headroom+1, r.limits.Upfront, 2*cap(s.frame), r.shown-r.held+cap(s.frame))
+	size = min(headroom+int(s.length), size)
+	if r.held+size-cap(s.frame) > r.limits.Partial {
 		return fmt.Errorf("incomplete messages of more than %d bytes: %w", r.limits.Partial, ErrLimit)
 	}
-	payload := make([]byte, len(s.payload), size)
-	copy(payload, s.payload)
-	r.held += size - cap(s.payload)
-	s.payload = payload
+	frame := make([]byte, max(headroom, len(s.frame)), size)
+	copy(frame, s.frame)
+	r.held += size - cap(s.frame)
+	s.frame = frame
 	return nil
 }
 

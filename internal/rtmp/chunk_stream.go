@@ -20,11 +20,11 @@ type chunkStream struct {
 	afterFull bool
 
 	// partial says that a message is being assembled: remaining counts its
-	// missing bytes and payload holds those that arrived (nothing for a type
-	// that is drained).
+	// missing bytes and frame holds those that arrived, behind the headroom
+	// (nothing for a type that is drained, or before the first byte).
 	partial   bool
 	remaining uint32
-	payload   []byte
+	frame     []byte
 }
 
 // maxImpliedDelta is the longest first timestamp, in milliseconds, that is
@@ -54,5 +54,5 @@ func (s *chunkStream) start(format byte) {
 func (s *chunkStream) abort() {
 	s.partial = false
 	s.remaining = 0
-	s.payload = nil
+	s.frame = nil
 }

@@ -34,13 +34,7 @@ const (
 // require.
 func AppendMessage(dst []byte, m Message, chunkSize int) []byte {
 	dst = slices.Grow(dst, EncodedSize(m, chunkSize))
-	dst = appendBasicHeader(dst, chunkFull, m.ChunkStream)
-	dst = appendUint24(dst, min(m.Timestamp, extendedTimestamp))
-	dst = appendUint24(dst, uint32(len(m.Payload)))
-	dst = append(dst, byte(m.Type))
-	dst = binary.LittleEndian.AppendUint32(dst, m.Stream)
-	dst = appendExtension(dst, m.Timestamp)
-
+	dst = appendHeader(dst, m)
 	payload := m.Payload
 	for len(payload) > chunkSize {
 		dst = append(dst, payload[:chunkSize]...)
@@ -51,9 +45,43 @@ func AppendMessage(dst []byte, m Message, chunkSize int) []byte {
 	return append(dst, payload...)
 }
 
+// EncodeMessage returns m as AppendMessage lays it out. It takes the payload
+// over: where a [Reader] left room for the header in front of it, and it is one
+// chunk, the header is written there and nothing is copied. It must be called
+// once at most for each message that was read, copies of it included. The
+// payload may still be read, and what is returned must not be changed.
+//
+// A message whose Payload was replaced by another or by a part of itself is
+// copied, as is one that was not read.
+func EncodeMessage(m Message, chunkSize int) []byte {
+	header := headerSize(m)
+	if len(m.Payload) > chunkSize || header > headroom || !m.framed() {
+		return AppendMessage(nil, m, chunkSize)
+	}
+	start := headroom - header
+	appendHeader(m.frame[start:start], m)
+	return m.frame[start:]
+}
+
+// framed reports whether the frame of m holds its payload, and nothing else but
+// the headroom.
+func (m Message) framed() bool {
+	return len(m.Payload) > 0 && len(m.frame) == headroom+len(m.Payload) && &m.frame[headroom] == &m.Payload[0]
+}
+
 // EncodedSize returns the number of bytes that [AppendMessage] appends.
 func EncodedSize(m Message, chunkSize int) int {
 	return headerSize(m) + len(m.Payload) + continuations(len(m.Payload), chunkSize)*continuationSize(m)
+}
+
+// appendHeader writes the header before the first payload byte.
+func appendHeader(dst []byte, m Message) []byte {
+	dst = appendBasicHeader(dst, chunkFull, m.ChunkStream)
+	dst = appendUint24(dst, min(m.Timestamp, extendedTimestamp))
+	dst = appendUint24(dst, uint32(len(m.Payload)))
+	dst = append(dst, byte(m.Type))
+	dst = binary.LittleEndian.AppendUint32(dst, m.Stream)
+	return appendExtension(dst, m.Timestamp)
 }
 
 // headerSize returns the size of the header before the first payload byte of

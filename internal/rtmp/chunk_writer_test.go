@@ -26,7 +26,7 @@ var writeCases = []struct {
 	{"continued with one byte", video(63, 0, unhex("010203")), 2, wire("3F 000000 000003 09 01000000 0102 FF 03")},
 	{"continued with two bytes", video(64, 0, unhex("010203")), 2, wire("00 00 000000 000003 09 01000000 0102 C0 00 03")},
 	{"continued with three bytes", video(65599, 0, unhex("010203")), 2, wire("01 FFFF 000000 000003 09 01000000 0102 C1 FFFF 03")},
-	{"the message stream id is little-endian", Message{TypeAudio, 3, 0x04030201, 0, []byte{0xAF}}, 128, wire("03 000000 000001 08 01020304 AF")},
+	{"the message stream id is little-endian", message(TypeAudio, 3, 0x04030201, 0, []byte{0xAF}), 128, wire("03 000000 000001 08 01020304 AF")},
 	{"before the extension", video(6, 0xFFFFFE, []byte{0x17}), 128, wire("06 FFFFFE 000001 09 01000000 17")},
 	{"the first extension", video(6, 0xFFFFFF, []byte{0x17}), 128, wire("06 FFFFFF 000001 09 01000000 00FFFFFF 17")},
 	{"the last extension", video(6, 0xFFFFFFFF, []byte{0x17}), 128, wire("06 FFFFFF 000001 09 01000000 FFFFFFFF 17")},
@@ -35,7 +35,7 @@ var writeCases = []struct {
 		wire("06 FFFFFF 0000C8 09 01000000 01000000", fill(200)[:128], "C6 01000000", fill(200)[128:]),
 	},
 	{
-		"the example of the specification, section 5.3.2.2", Message{TypeVideo, 4, 12346, 1000, fill(307)}, 128,
+		"the example of the specification, section 5.3.2.2", message(TypeVideo, 4, 12346, 1000, fill(307)), 128,
 		wire("04 0003E8 000133 09 3A300000", fill(307)[:128], "C4", fill(307)[128:256], "C4", fill(307)[256:]),
 	},
 	{"no payload", audio(4, 0, nil), 128, wire("04 000000 000000 08 01000000")},

@@ -151,8 +151,8 @@ func TestCommandMessage(t *testing.T) {
 	c := Command{Name: "c", Transaction: 1, Object: amf.Object{}, Args: []any{"k", 2.0}}
 	payload := wire(nameAndOne, "03 000009 02 0001 6B 00 4000000000000000")
 	for _, want := range []Message{
-		{TypeCommand, ChunkStreamCommand, 0, 0, payload},
-		{TypeCommand, ChunkStreamStatus, 7, 0, payload},
+		message(TypeCommand, ChunkStreamCommand, 0, 0, payload),
+		message(TypeCommand, ChunkStreamStatus, 7, 0, payload),
 	} {
 		if got := c.Message(want.Stream); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v, want %v", got, want)

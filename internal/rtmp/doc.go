@@ -8,7 +8,7 @@
 // wraps [ErrProtocol] or [ErrLimit], never in a panic.
 //
 // Payloads of messages that a [Reader] returns belong to the caller: the
-// reader does not touch them again.
+// reader does not touch them again. [EncodeMessage] takes them over.
 package rtmp
 
 import "errors"

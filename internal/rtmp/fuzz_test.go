@@ -54,6 +54,11 @@ func FuzzChunkReader(f *testing.F) {
 		if !sameMessages(whole, cut) {
 			t.Errorf("in one piece%s\nin fragments%s", describe(whole), describe(cut))
 		}
+		for i, m := range whole {
+			if err := checkEncode(m, encodeChunkSizes[i%len(encodeChunkSizes)]); err != nil {
+				t.Error(err)
+			}
+		}
 	})
 }
 
@@ -99,7 +104,7 @@ func FuzzSession(f *testing.F) {
 		Command{Name: "createStream", Transaction: 2}.Message(0),
 		Command{Name: "publish", Transaction: 3, Args: []any{"key", "live"}}.Message(1),
 		video(6, 0, unhex("1700000000")),
-		{TypeAggregate, 4, 1, 0, part(TypeAudio, 0, unhex("AF01"))},
+		message(TypeAggregate, 4, 1, 0, part(TypeAudio, 0, unhex("AF01"))),
 		Acknowledgement(1),
 		UserControl(EventPingRequest, 7),
 		SetPeerBandwidth(1, LimitDynamic),
@@ -127,7 +132,6 @@ func FuzzSession(f *testing.F) {
 				}
 				if c.Name == "publish" {
 					r.SetLimits(AcceptedLimits)
-					r.SetBuffer(1 << 16)
 				}
 				ParseStatus(c)
 			case TypeUserControl:

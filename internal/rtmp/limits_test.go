@@ -78,8 +78,8 @@ var limitCases = []readCase{
 			"43 000000 000000 00", header(5, 99, 200), fill(128), "04 000000 000001 08 01000000 AF", "C5", fill(72),
 		),
 		want: []Message{
-			{99, 2, 0, 0, nil}, {16, 3, 0, 0, nil}, {19, 3, 0, 0, nil}, {7, 3, 0, 0, nil}, {0, 3, 0, 0, nil},
-			audio(4, 0, []byte{0xAF}), {99, 5, 1, 0, nil},
+			message(99, 2, 0, 0, nil), message(16, 3, 0, 0, nil), message(19, 3, 0, 0, nil), message(7, 3, 0, 0, nil), message(0, 3, 0, 0, nil),
+			audio(4, 0, []byte{0xAF}), message(99, 5, 1, 0, nil),
 		},
 	},
 }
@@ -132,7 +132,7 @@ func TestZeroLimitsRefuseEveryPayload(t *testing.T) {
 func TestPreparedLimitsFitTheirUse(t *testing.T) {
 	for _, l := range []Limits{UnacceptedLimits, AcceptedLimits} {
 		for name, longest := range map[string]int{"command": l.Command, "data": l.Data, "audio": l.Audio, "video": l.Video} {
-			if longest > l.Partial {
+			if headroom+longest > l.Partial {
 				t.Errorf("a %s message of %d bytes does not fit the budget of %d", name, longest, l.Partial)
 			}
 		}
@@ -174,6 +174,59 @@ func TestReaderDoublesWhatItHolds(t *testing.T) {
 		if r.held > max(AcceptedLimits.Upfront, 2*sent) {
 			t.Errorf("holds %d bytes after %d", r.held, sent)
 		}
+	}
+}
+
+// What a peer has sent once may be set aside at once later on, so that nothing
+// is moved as it arrives; but over all messages together, and never beyond what
+// the peer has sent in one.
+func TestReaderTrustsWhatThePeerHasShown(t *testing.T) {
+	const chunkSize = 1 << 10
+	announce := func(csid byte, length int) []byte { return wire(header(csid, TypeVideo, length), fill(chunkSize)) }
+	for _, c := range []struct {
+		name  string
+		shown int
+		wire  []byte
+		held  int
+	}{
+		{"nothing shown", 0, announce(7, 100_000), AcceptedLimits.Upfront},
+		{"as long as before", 100_000, announce(7, 100_000), headroom + 100_000},
+		{"shorter than before", 100_000, announce(7, 50_000), headroom + 50_000},
+		{"longer than before", 100_000, announce(7, 1<<20), headroom + 100_000},
+		{"two in the place of one", 100_000, wire(announce(7, 60_000), announce(8, 60_000)), headroom + 100_000},
+		{
+			"many at once", 100_000, wire(announce(7, 1<<20), announce(8, 1<<20), announce(9, 1<<20)),
+			headroom + 100_000 + 2*AcceptedLimits.Upfront,
+		},
+		{"more than is ever trusted", 4 << 20, announce(7, 4<<20), maxShown},
+	} {
+		stream := AppendMessage(wire(setChunkSize("00000400")), video(6, 0, fill(c.shown)), chunkSize)
+		r := readerOf(wire(stream, c.wire), AcceptedLimits)
+		if _, err := readAll(r); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		if r.held != c.held || partialBytes(r) != r.held {
+			t.Errorf("%s: counts %d bytes and holds %d, want %d", c.name, r.held, partialBytes(r), c.held)
+		}
+	}
+}
+
+func TestAnEstablishedPublishersKeyframesAreNotMoved(t *testing.T) {
+	stream := AppendMessage(wire(setChunkSize("00001000")), video(6, 0, fill(300_000)), 4096)
+	again := stream[len(wire(setChunkSize("00001000"))):]
+	source := bytes.NewReader(stream)
+	r := NewReader(bufio.NewReader(source), AcceptedLimits)
+	if _, err := readAll(r); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	allocs := testing.AllocsPerRun(10, func() {
+		source.Reset(again)
+		if m, err := r.ReadMessage(); err != nil || len(m.Payload) != 300_000 {
+			t.Fatal(len(m.Payload), err)
+		}
+	})
+	if allocs != 1 {
+		t.Errorf("%v allocations, want the message alone", allocs)
 	}
 }
 

@@ -94,7 +94,7 @@ func sameMessages(a, b []Message) bool {
 func partialBytes(r *Reader) int {
 	sum := 0
 	for _, s := range r.streams {
-		sum += cap(s.payload)
+		sum += cap(s.frame)
 	}
 	return sum
 }

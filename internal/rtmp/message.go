@@ -78,7 +78,17 @@ type Message struct {
 	// Timestamp is in milliseconds, modulo 2^32.
 	Timestamp uint32
 	Payload   []byte
+
+	// frame is the memory that a [Reader] put the payload into: headroom bytes
+	// for a header, and then the payload. It is nil for messages that were not
+	// read, and for the parts of an aggregate.
+	frame []byte
 }
+
+// headroom is the room in front of a payload that was read. It holds the
+// longest header of a message on a chunk stream below 64, as are all that this
+// package writes, and keeps the payload aligned.
+const headroom = 1 + 11 + 4
 
 // ChunkStreamFor returns the chunk stream on which this package sends a media
 // or data message.

@@ -47,12 +47,13 @@ type Message struct {
 	keyframe bool
 }
 
-// newMessage lays out m for players. The payload is copied.
+// newMessage lays out m for players. It takes the payload over, which may still
+// be read: see [rtmp.EncodeMessage].
 func newMessage(m rtmp.Message, chunkSize int) *Message {
 	m.Stream = PlayStream
 	m.ChunkStream = rtmp.ChunkStreamFor(m.Type)
 	return &Message{
-		chunks:    rtmp.AppendMessage(nil, m, chunkSize),
+		chunks:    rtmp.EncodeMessage(m, chunkSize),
 		Timestamp: m.Timestamp,
 		Type:      m.Type,
 	}

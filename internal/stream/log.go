@@ -84,7 +84,8 @@ func newLog(chunkSize int, cacheBytes int64) *Log {
 // Append adds an audio, video or data message of the publisher; now is the
 // time of its arrival on any clock that does not step back. Messages of other
 // types, and data messages that are meant for the server, are not added. The
-// payload may be kept and must not be changed any more.
+// payload may be kept and must not be changed any more; a message that was read
+// can be appended once, since [rtmp.EncodeMessage] lays it out where it is.
 //
 // The time it takes does not depend on the number of viewers.
 func (l *Log) Append(m rtmp.Message, now time.Duration) {

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bufio"
+	"bytes"
 	"strings"
 	"testing"
 
@@ -50,5 +52,64 @@ func TestSharedBytesAreNeverChanged(t *testing.T) {
 	}
 	if len(seen) < 500 {
 		t.Errorf("only %d messages seen", len(seen))
+	}
+}
+
+// arrived returns m as it comes from a publisher.
+func arrived(t *testing.T, m rtmp.Message) rtmp.Message {
+	t.Helper()
+	m.ChunkStream = rtmp.ChunkStreamFor(m.Type)
+	source := bytes.NewReader(rtmp.AppendMessage(nil, m, rtmp.DefaultChunkSize))
+	m, err := rtmp.NewReader(bufio.NewReader(source), rtmp.AcceptedLimits).ReadMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Messages that were read are laid out where they are; those of which the log
+// changes anything, and headers for newcomers, are copied. Neither must show.
+func TestMessagesThatWereReadAreLaidOutAlike(t *testing.T) {
+	all := func(l *Log, start Start) (chunks []byte) {
+		c := l.Cursor(start)
+		for m, _ := c.Next(); m != nil; m, _ = c.Next() {
+			chunks = append(chunks, m.Chunks()...)
+		}
+		return chunks
+	}
+	for _, test := range joins {
+		made, read := logOf(""), logOf("")
+		madeFirst, readFirst := made.tail.Load(), read.tail.Load()
+		for _, token := range strings.Fields(strings.ReplaceAll(test.log, "|", "")) {
+			m := message(token)
+			made.Append(m, 0)
+			read.Append(arrived(t, m), 0)
+			for _, start := range []Start{AtGroup, AtLive} {
+				if !bytes.Equal(all(made, start), all(read, start)) {
+					t.Errorf("%s: newcomers after %s get something else", test.name, token)
+				}
+			}
+		}
+		for madeFirst.next.Load() != nil {
+			madeFirst, readFirst = madeFirst.next.Load(), readFirst.next.Load()
+			if !bytes.Equal(madeFirst.Chunks(), readFirst.Chunks()) {
+				t.Errorf("%s: %s became %s", test.name, text(madeFirst), text(readFirst))
+			}
+		}
+	}
+}
+
+func TestFramesAreNotCopied(t *testing.T) {
+	l := logOf("")
+	for _, token := range []string{"v0!", "a0", "vh0=A", "opaque"} {
+		m := arrived(t, message(token))
+		if allocs := testing.AllocsPerRun(1, func() { newMessage(m, testChunkSize) }); allocs > 1 {
+			t.Errorf("%s: %v allocations", token, allocs)
+		}
+		l.Append(m, 0)
+		chunks := l.tail.Load().Chunks()
+		if &chunks[len(chunks)-1] != &m.Payload[len(m.Payload)-1] {
+			t.Errorf("%s was copied", token)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package rtmp
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -61,10 +60,6 @@ func NewReader(src Source, limits Limits) *Reader {
 // SetLimits replaces the limits. A message that is already being assembled
 // keeps the length that its header was granted.
 func (r *Reader) SetLimits(limits Limits) { r.limits = limits }
-
-// SetBuffer has the underlying reader asked for up to size bytes at a time.
-// What is buffered already is kept.
-func (r *Reader) SetBuffer(size int) { r.src = bufio.NewReaderSize(r.src, size) }
 
 // Received returns the number of bytes that chunks took so far, the figure
 // that an Acknowledgement carries modulo 2^32.

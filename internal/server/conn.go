@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -17,13 +16,6 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
-)
-
-const (
-	// smallReadBuffer serves connections that send commands only, and
-	// ingestReadBuffer those that publish: fewer, larger reads.
-	smallReadBuffer  = 4 << 10
-	ingestReadBuffer = 64 << 10
 )
 
 // conn is one connection. Its fields belong to the reading goroutine, but for
@@ -109,12 +101,12 @@ func (c *conn) serve() {
 	defer func() { _ = c.nc.socket.Close() }()
 	defer c.isolate()
 
-	buffered := bufio.NewReaderSize(ingress{c}, smallReadBuffer)
-	if err := c.open(buffered); err != nil {
+	in := newIntake(c.nc.Conn, c)
+	if err := c.open(in); err != nil {
 		c.fail(err)
 		return
 	}
-	c.reader = rtmp.NewReader(buffered, rtmp.UnacceptedLimits)
+	c.reader = rtmp.NewReader(in, rtmp.UnacceptedLimits)
 	if c.nc.records != nil {
 		c.nc.records.hold()
 	}
@@ -161,24 +153,10 @@ func (c *conn) handshake(r io.Reader) error {
 	return nil
 }
 
-// ingress is where the bytes of a connection come in. Before each read, which
-// may block, it does what the bytes so far call for: nothing complete is left
-// in the buffer then.
-type ingress struct{ c *conn }
-
-func (in ingress) Read(p []byte) (int, error) {
-	c := in.c
-	if err := c.settle(); err != nil {
-		return 0, err
-	}
-	n, err := c.nc.Read(p)
-	c.readAt = c.server.now()
-	c.watch.read.Store(int64(c.readAt))
-	return n, err
-}
-
-// settle wakes the viewers of what was published, acknowledges what was
-// received, has the answers written, and charges for the chunks.
+// settle implements intakeOwner. Before a read, which may block, it does what the
+// bytes so far call for, since nothing complete is left of them: it wakes the
+// viewers of what was published, acknowledges what was received, has the answers
+// written, and charges for the chunks.
 func (c *conn) settle() error {
 	if c.reader == nil {
 		return nil
@@ -199,6 +177,12 @@ func (c *conn) settle() error {
 		return errFlood
 	}
 	return nil
+}
+
+// noteRead implements intakeOwner.
+func (c *conn) noteRead() {
+	c.readAt = c.server.now()
+	c.watch.read.Store(int64(c.readAt))
 }
 
 // errFlood says that a peer sends more chunks, messages, or commands that start

@@ -74,7 +74,6 @@ func (c *conn) claim(s *netStream) error {
 	s.publication = publication
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
-	c.reader.SetBuffer(ingestReadBuffer)
 	c.server.running.Go(func() { fanout.Run(publication, c.server.options.MaxWriteDelay) })
 	c.out.send(
 		rtmp.UserControl(rtmp.EventStreamBegin, s.id),

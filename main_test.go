@@ -32,6 +32,14 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+func TestBenchHasItsOwnArguments(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	status := run([]string{"bench", "-players=many"}, &stdout, &stderr)
+	if status != exitSettings || !strings.Contains(stderr.String(), "usage: rtmp-server bench") {
+		t.Errorf("status %d, stderr %q", status, stderr.String())
+	}
+}
+
 func TestEveryMistakeInTheSettingsIsNamed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("RTMP_PORT", "70000")

@@ -87,8 +87,11 @@ func (c *chunkParser) next(in []byte) (m arrival, n int, complete bool, err erro
 		return arrival{}, n, false, nil
 	}
 	m = arrival{kind: s.kind, length: s.length, payload: chunk}
-	if !whole {
+	switch {
+	case !whole:
 		m.payload = s.kept()
+	case !isCommand(s.kind):
+		m.payload = chunk[:min(len(chunk), headSize)]
 	}
 	s.abort()
 	return m, n, true, c.apply(m)

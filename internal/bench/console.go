@@ -55,7 +55,7 @@ func (c *console) line(text string) {
 func (c *console) problem(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.problems[text]; !known && len(c.problems) == maxReasons {
+	if _, known := c.problems[text]; !known && len(c.problems) >= maxReasons {
 		text = "other problems"
 	}
 	if c.problems[text]++; c.problems[text] == 1 {

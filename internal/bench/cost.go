@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"time"
 )
@@ -14,13 +15,13 @@ type cost struct {
 func costOf(pids []int) (cost, error) {
 	var sum cost
 	for _, pid := range pids {
-		cpu, err := cpuTime(pid)
-		if err != nil {
-			return cost{}, err
-		}
 		rss, err := memory(pid)
 		if err != nil {
-			return cost{}, err
+			return cost{}, fmt.Errorf("no memory of process %d: %w", pid, err)
+		}
+		cpu, err := cpuTime(pid)
+		if err != nil {
+			return cost{}, fmt.Errorf("no processor time of process %d: %w", pid, err)
 		}
 		sum.cpu += cpu
 		sum.rss += rss

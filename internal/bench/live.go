@@ -41,12 +41,13 @@ func (l *live) wait(ctx context.Context, until time.Time) error {
 	}
 }
 
-// until returns when a channel is closed, or with an error when ctx ends.
-func (l *live) until(ctx context.Context, closed <-chan struct{}) error {
+// until returns what comes from a channel, nil if it is closed, or an error when
+// ctx ends.
+func (l *live) until(ctx context.Context, c <-chan error) error {
 	for {
 		select {
-		case <-closed:
-			return nil
+		case err := <-c:
+			return err
 		case <-l.ticker.C:
 			l.write()
 		case <-ctx.Done():

@@ -17,7 +17,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	const schedulerClock = 2
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid)<<3|schedulerClock, &t); err != nil {
-		return 0, fmt.Errorf("no processor time of process %d: %w", pid, err)
+		return 0, os.NewSyscallError("clock_gettime", err)
 	}
 	return time.Duration(t.Nano()), nil
 }
@@ -30,7 +30,7 @@ func memory(pid int) (int64, error) {
 	}
 	fields := bytes.Fields(text)
 	if len(fields) < 2 {
-		return 0, fmt.Errorf("no memory of process %d in %q", pid, text)
+		return 0, fmt.Errorf("statm is %q", text)
 	}
 	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
 	return pages * int64(os.Getpagesize()), err

@@ -24,7 +24,8 @@ type publisher struct {
 	start        time.Time
 	video, audio int64
 
-	// bytes and messages were sent within the window.
+	// bytes and messages were sent within the window. Nothing is taken back when
+	// sending fails: then the run is void.
 	bytes, messages atomic.Int64
 	failed          atomic.Bool
 }
@@ -42,7 +43,7 @@ func (r *run) publish(ctx context.Context, number int) (*publisher, error) {
 		client: rtmp.NewClient(conn),
 		source: r.clock.started<<20 | uint64(number),
 	}
-	if err := p.begin(t); err != nil {
+	if err := p.begin(t, r.joinTimeout); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -60,8 +61,8 @@ func (r *run) publish(ctx context.Context, number int) (*publisher, error) {
 	return p, nil
 }
 
-func (p *publisher) begin(t *target) error {
-	if err := p.conn.SetDeadline(time.Now().Add(joinTimeout)); err != nil {
+func (p *publisher) begin(t *target, timeout time.Duration) error {
+	if err := p.conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
 	if _, err := p.client.Handshake(rtmp.SchemeSimple, rtmp.HandshakeOptions{Random: rand.Reader}); err != nil {
@@ -112,12 +113,9 @@ func (p *publisher) send(y *synthetic, c *clock, w *window) error {
 		mark.seq = uint64(p.audio)
 		m.Payload = y.sound(mark)
 	}
-	if err := p.client.WriteMessage(m); err != nil {
-		return err
-	}
 	if w.contains(mark.sent) {
 		p.bytes.Add(int64(len(m.Payload)))
 		p.messages.Add(1)
 	}
-	return nil
+	return p.client.WriteMessage(m)
 }

@@ -29,8 +29,8 @@ type roster struct {
 	console *console
 
 	mu         sync.Mutex
-	expected   int // seats that have neither joined nor failed
-	settled    chan struct{}
+	expected   int        // seats that have neither joined nor failed
+	settled    chan error // closed when there are none
 	joined     int
 	failed     int
 	ended      int
@@ -41,7 +41,7 @@ type roster struct {
 }
 
 func newRoster(seats, streams int, c *console) *roster {
-	r := &roster{console: c, expected: seats, settled: make(chan struct{}), byStream: make([]int, streams)}
+	r := &roster{console: c, expected: seats, settled: make(chan error), byStream: make([]int, streams)}
 	if seats == 0 {
 		close(r.settled)
 	}

@@ -97,7 +97,7 @@ func (r *run) measure(ctx context.Context) (Report, error) {
 	defer stop()
 	live := newLive(r)
 	defer live.ticker.Stop()
-	if err := r.startPublishers(ctx, load, &running); err != nil {
+	if err := r.startPublishers(ctx, load, live, &running); err != nil {
 		return Report{}, err
 	}
 	if err := r.noteMemory(); err != nil {
@@ -151,10 +151,11 @@ func (r *run) observe(ctx context.Context, live *live) (from, to moment, err err
 func (r *run) awaitStragglers() {
 	deadline := time.Now().Add(grace)
 	for time.Now().Before(deadline) {
+		// First of all, whoever is sending a message of the window counts it.
+		time.Sleep(100 * time.Millisecond)
 		if r.total().bytes >= r.expected() {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -222,56 +223,48 @@ func (r *run) noteMemory() error {
 }
 
 // startPublishers has all streams published; it returns when each has begun.
-func (r *run) startPublishers(ctx, load context.Context, running *sync.WaitGroup) error {
+func (r *run) startPublishers(ctx, load context.Context, live *live, running *sync.WaitGroup) error {
 	n := r.options.Publishers
-	if n == 0 {
-		return nil
-	}
 	pacers := make([]*pacer, min(n, maxPacers))
 	for i := range pacers {
 		pacers[i] = newPacer(r)
 		running.Go(func() { pacers[i].run(load) })
 	}
-	results := make(chan error, n)
+	begun := make(chan error, n)
 	r.publishers = make([]*publisher, n)
 	ramp := newRamp(r.options.Ramp)
-	begun := time.Now()
 	for i := range n {
 		if err := ramp.wait(ctx); err != nil {
 			return err
 		}
-		running.Go(func() {
-			p, err := r.publish(load, i)
-			if err != nil {
-				results <- fmt.Errorf("publisher %d: %s", i, reason(err))
-				return
-			}
-			r.publishers[i] = p
-			// Keyframes of all publishers at once would be no usual load.
-			p.start = begun.Add(ramp.span(n) + r.options.GOP*time.Duration(i)/time.Duration(n))
-			if now := time.Now(); p.start.Before(now) {
-				p.start = now
-			}
-			pacers[i%len(pacers)].add(p)
-			results <- nil
-			r.watch(load, p)
-		})
+		live.poll()
+		running.Go(func() { r.runPublisher(load, i, pacers[i%len(pacers)], begun) })
 	}
 	for range n {
-		select {
-		case err := <-results:
-			if err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ErrInterrupted
+		if err := live.until(ctx, begun); err != nil {
+			return err
 		}
 	}
-	last := r.publishers[n-1].start
-	if !wait(ctx, time.Until(last)) {
-		return ErrInterrupted
+	if n > 1 { // the last one begins a keyframe interval after the first
+		return live.wait(ctx, time.Now().Add(r.options.GOP))
 	}
 	return nil
+}
+
+// runPublisher publishes one stream until load ends; begun learns how it began.
+func (r *run) runPublisher(load context.Context, number int, c *pacer, begun chan<- error) {
+	p, err := r.publish(load, number)
+	if err != nil {
+		begun <- fmt.Errorf("publisher %d: %s", number, reason(err))
+		return
+	}
+	r.publishers[number] = p
+	// Keyframes of all publishers at once would be no usual load.
+	phase := r.options.GOP * time.Duration(number) / time.Duration(r.options.Publishers)
+	p.start = time.Now().Add(phase)
+	c.add(p)
+	begun <- nil
+	r.watch(load, p)
 }
 
 // watch waits for the end of a publisher.

@@ -104,3 +104,16 @@ func TestPartsOfAnAggregateDoNotOverlap(t *testing.T) {
 		t.Errorf("second part = %x", got[1].Payload)
 	}
 }
+
+func TestPendingPartsOfAnAggregateNeedNoReading(t *testing.T) {
+	stream := aggregate(0, part(TypeAudio, 0, []byte{1}), part(TypeAudio, 0, []byte{2}), part(TypeAudio, 0, []byte{3}))
+	r := readerOf(stream, AcceptedLimits)
+	for i, want := range []bool{false, true, true, false} {
+		if r.Pending() != want {
+			t.Errorf("before message %d: pending is %v", i, !want)
+		}
+		if m, err := r.ReadMessage(); i < 3 && (err != nil || m.Payload[0] != byte(i+1)) {
+			t.Fatalf("message %d: %v, %v", i, m, err)
+		}
+	}
+}

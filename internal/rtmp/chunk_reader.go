@@ -69,6 +69,10 @@ func (r *Reader) Received() uint64 { return r.received }
 // a peer causes whatever the size of its chunks.
 func (r *Reader) Chunks() uint64 { return r.chunks }
 
+// Pending reports whether ReadMessage has a message to return without reading:
+// what is left of an aggregate.
+func (r *Reader) Pending() bool { return len(r.parts) > 0 }
+
 // ReadMessage returns the next complete message; an aggregate is returned as
 // the messages it is made of. The payload of a message whose type is not
 // [MessageType.Known] was drained and is nil.

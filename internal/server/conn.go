@@ -45,6 +45,7 @@ type conn struct {
 	out   *writer
 	watch *watchdog
 
+	in     *intake
 	reader *rtmp.Reader
 	acks   rtmp.AckWindow
 	// readAt is when the last bytes were read from the socket, the time of
@@ -101,12 +102,12 @@ func (c *conn) serve() {
 	defer func() { _ = c.nc.socket.Close() }()
 	defer c.isolate()
 
-	in := newIntake(c.nc.Conn, c)
-	if err := c.open(in); err != nil {
+	c.in = newIntake(c.nc.Conn, c)
+	if err := c.open(c.in); err != nil {
 		c.fail(err)
 		return
 	}
-	c.reader = rtmp.NewReader(in, rtmp.UnacceptedLimits)
+	c.reader = rtmp.NewReader(c.in, rtmp.UnacceptedLimits)
 	if c.nc.records != nil {
 		c.nc.records.hold()
 	}
@@ -195,22 +196,35 @@ func (c *conn) acknowledge() {
 	}
 }
 
-// readMessages carries out what the peer sends until the connection ends.
+// readMessages carries out what the peer sends until the connection ends. It
+// waits for the next message right here, where the stack is shallow enough for
+// half of it to be given back.
 func (c *conn) readMessages() {
 	for !c.ended() {
-		m, err := c.reader.ReadMessage()
-		if err == nil && !c.messageBudget.Allow() {
-			err = errFlood
+		var err error
+		if !c.reader.Pending() {
+			err = c.in.await()
 		}
 		if err == nil {
-			c.acknowledge()
-			err = c.dispatch(m)
+			err = c.readMessage()
 		}
 		if err != nil {
 			c.fail(err)
 			return
 		}
 	}
+}
+
+func (c *conn) readMessage() error {
+	m, err := c.reader.ReadMessage()
+	if err != nil {
+		return err
+	}
+	if !c.messageBudget.Allow() {
+		return errFlood
+	}
+	c.acknowledge()
+	return c.dispatch(m)
 }
 
 // refusal ends a connection for a reason that is the peer's own doing and that

@@ -20,8 +20,10 @@ type directWriter struct {
 	// call is what raw runs; made once, or each write would allocate it.
 	call    func(fd uintptr) bool
 	vectors []unix.Iovec
-	n       int
-	errno   syscall.Errno
+	// wait says that the call waits until the socket takes something.
+	wait  bool
+	n     int
+	errno syscall.Errno
 }
 
 // directBatch is the memory of a direct write, kept in the batch so that idle
@@ -44,15 +46,16 @@ func newDirectWriter(nc net.Conn) *directWriter {
 }
 
 // write returns how many bytes the socket took, which are less than given if
-// it is full.
-func (d *directWriter) write(step net.Buffers, memory *directBatch) (int, error) {
+// it is full. If it may wait, as long as the write deadline allows, the socket
+// took at least one.
+func (d *directWriter) write(step net.Buffers, memory *directBatch, wait bool) (int, error) {
 	vectors := memory.vectors[:0]
 	for _, v := range step {
 		piece := unix.Iovec{Base: unsafe.SliceData(v)} // #nosec G103 -- the slice stays in step
 		piece.SetLen(len(v))
 		vectors = append(vectors, piece)
 	}
-	memory.vectors, d.vectors = vectors, vectors
+	memory.vectors, d.vectors, d.wait, d.n = vectors, vectors, wait, 0
 	err := d.raw.Write(d.call)
 	clear(vectors)
 	d.vectors = nil
@@ -75,9 +78,10 @@ func (d *directWriter) writev(fd uintptr) bool {
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:
-			d.n, d.errno = 0, 0
+			d.errno = 0
+			return !d.wait
 		default:
-			d.n, d.errno = 0, errno
+			d.errno = errno
 		}
 		return true
 	}

@@ -12,4 +12,4 @@ type directBatch struct{}
 
 func newDirectWriter(net.Conn) *directWriter { return nil }
 
-func (*directWriter) write(net.Buffers, *directBatch) (int, error) { panic("no direct writes") }
+func (*directWriter) write(net.Buffers, *directBatch, bool) (int, error) { panic("no direct writes") }

@@ -73,6 +73,14 @@ func (in *intake) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// await waits for the next byte without taking it.
+func (in *intake) await() error {
+	if in.r < in.w {
+		return nil
+	}
+	return in.fill()
+}
+
 // ReadByte implements io.ByteReader.
 func (in *intake) ReadByte() (byte, error) {
 	if in.r == in.w {

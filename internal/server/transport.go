@@ -49,16 +49,21 @@ func innermost(nc net.Conn) net.Conn {
 // writeNow writes as much of the step as the socket takes at once. It must not
 // be called where direct is nil.
 func (t *transport) writeNow(b *batch) (int, error) {
-	n, err := t.direct.write(b.step, &b.direct)
+	n, err := t.direct.write(b.step, &b.direct, false)
 	b.consume(n)
 	return n, err
 }
 
-// write writes the step, in one system call where the socket is TCP, and waits
-// until the socket took all of it.
+// write writes some of the step, and waits until the socket takes it: all of it
+// in one system call where the socket is TCP and has room.
 func (t *transport) write(b *batch) (int, error) {
-	n, err := b.step.WriteTo(innermost(t.socket))
-	return int(n), err
+	if t.direct == nil {
+		n, err := b.step.WriteTo(innermost(t.socket))
+		return int(n), err
+	}
+	n, err := t.direct.write(b.step, &b.direct, true)
+	b.consume(n)
+	return n, err
 }
 
 // seal appends to dst the TLS records of a text. What the reading side of the

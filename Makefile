@@ -7,10 +7,10 @@ LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
 UNIT     := $$($(GO) list ./... | grep -v /test/e2e)
 
-.PHONY: help run build test check fmt lint unit e2e fuzz bench coverage packages
+.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare coverage packages
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: ## run the server
 	$(GO) run .
@@ -44,6 +44,9 @@ fuzz: ## run each fuzz target for FUZZTIME
 
 bench: ## run the micro-benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(UNIT)
+
+bench-compare: ## measure beside nginx-rtmp, Node-Media-Server and the kernel, as root; COMPARE="-rounds 1"
+	$(GO) run ./test/compare $(COMPARE)
 
 coverage: ## fail if the core is covered by less than 90 %
 	./test/coverage.sh 90 amf rtmp media stream

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/internal/bench"
+)
+
+func TestSearchComesNearTheLimit(t *testing.T) {
+	for _, start := range []int{10, 200, 919, 920, 3000, mostPlayers} {
+		for _, limit := range []int{60, 919, 7453} {
+			tries := 0
+			got, err := search(start, mostPlayers, func(players int) (bool, error) {
+				tries++
+				return players <= limit, nil
+			})
+			if err != nil || got > limit || float64(got) < (1-searchError)*float64(limit)-1 {
+				t.Errorf("from %d with a limit of %d: %d, %v", start, limit, got, err)
+			}
+			if tries > 40 {
+				t.Errorf("from %d with a limit of %d: %d tries", start, limit, tries)
+			}
+		}
+	}
+}
+
+func TestSearchEnds(t *testing.T) {
+	if got, err := search(100, mostPlayers, func(int) (bool, error) { return false, nil }); got != 0 || err != nil {
+		t.Errorf("of a server that carries nothing: %d, %v", got, err)
+	}
+	got, err := search(100, mostPlayers, func(int) (bool, error) { return true, nil })
+	if got != mostPlayers || err != nil {
+		t.Errorf("of a server that carries everything: %d, %v", got, err)
+	}
+	broken := errors.New("interrupted")
+	if _, err := search(100, mostPlayers, func(int) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+		t.Errorf("after an error: %v", err)
+	}
+}
+
+func TestSearchStartsNearTheLastOne(t *testing.T) {
+	tries := 0
+	if _, err := search(900, mostPlayers, func(players int) (bool, error) { tries++; return players <= 919, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if tries > 5 {
+		t.Errorf("%d tries", tries)
+	}
+}
+
+func TestCarriedMeansThatEverybodyWasServed(t *testing.T) {
+	number := func(v float64) *float64 { return &v }
+	good := func() *bench.Report {
+		return &bench.Report{
+			Delivered: number(0.985), Lag: &bench.Latency{P99: 1400},
+			LagFirst: number(100), LagLast: number(300),
+		}
+	}
+	if !carried(good()) {
+		t.Error("a good run is refused")
+	}
+	if carried(nil) {
+		t.Error("a run without a report is accepted")
+	}
+	for name, spoil := range map[string]func(*bench.Report){
+		"a player that could not join": func(r *bench.Report) { r.Failed = 1 },
+		"a player that was dropped":    func(r *bench.Report) { r.Ended = 1 },
+		"little that arrives":          func(r *bench.Report) { r.Delivered = number(0.984) },
+		"nothing delivered":            func(r *bench.Report) { r.Delivered = nil },
+		"lag that grows":               func(r *bench.Report) { r.LagLast = number(301) },
+		"a long lag":                   func(r *bench.Report) { r.Lag.P99 = 1500 },
+		"no lag":                       func(r *bench.Report) { r.Lag = nil },
+		"no lag at the end":            func(r *bench.Report) { r.LagLast = nil },
+	} {
+		r := good()
+		spoil(r)
+		if carried(r) {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}

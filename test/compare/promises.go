@@ -1,0 +1,77 @@
+package main
+
+import "fmt"
+
+// promise is a figure that the server is to keep.
+type promise struct {
+	what string
+	// most is the highest figure that keeps it, or the lowest if least is set.
+	most  float64
+	least bool
+	// of gives the figures of all rounds; their median decides.
+	of func([]result) []float64
+}
+
+// kept reports whether a figure keeps the promise.
+func (p promise) kept(v float64) bool {
+	if p.least {
+		return v >= p.most
+	}
+	return v <= p.most
+}
+
+func fanoutOf(name string, players int) selection { return selection{stepFanout, "", name, players} }
+
+func noDelayOf(name string) selection { return selection{stepNoDelay, "", name, noDelayPlayers} }
+
+func ratioOf(of, by selection, f figure) func([]result) []float64 {
+	return func(results []result) []float64 { return ratios(results, of, by, f) }
+}
+
+func figureOf(of selection, f figure) func([]result) []float64 {
+	return func(results []result) []float64 { return values(results, of, f) }
+}
+
+var promises = []promise{
+	{what: "300 players: CPU s/GB, x nginx-rtmp", most: 0.5, of: ratioOf(fanoutOf(ours, 300), fanoutOf(nginx, 300), perGB)},
+	{what: "300 players: latency p99, ms", most: 50, of: figureOf(fanoutOf(ours, 300), latencyP99)},
+	{what: "300 players: CPU s/GB, x floor with the same batches", most: 1.25, of: ratioOf(fanoutOf(ours, 300), fanoutOf(floor, 300), perGB)},
+	{what: "1000 players: CPU s/GB, x nginx-rtmp", most: 1.0 / 6, of: ratioOf(fanoutOf(ours, 1000), fanoutOf(nginx, 1000), perGB)},
+	{what: "1000 players: latency p99, ms", most: 120, of: figureOf(fanoutOf(ours, 1000), latencyP99)},
+	{what: "1000 players: CPU s/GB, x floor with the same batches", most: 1.25, of: ratioOf(fanoutOf(ours, 1000), fanoutOf(floor, 1000), perGB)},
+	{what: "no delay, 300 players: CPU s/GB, x floor without batches", most: 1.3, of: ratioOf(noDelayOf(oursNoDelay), noDelayOf(floor), perGB)},
+	{what: "no delay, 300 players: latency p99, x nginx-rtmp", most: 1, of: ratioOf(noDelayOf(oursNoDelay), noDelayOf(nginx), latencyP99)},
+	{what: "capacity of one core, x nginx-rtmp", most: 8, least: true, of: ratioOf(
+		selection{stepCapacity, caseMost, ours, 0}, selection{stepCapacity, caseMost, nginx, 0}, value)},
+	{what: "CPU per player with 3000, x with 100", most: 1, of: ratioOf(fanoutOf(ours, 3000), fanoutOf(ours, 100), perPlayer)},
+	{what: "memory of a player that plays, KiB", most: 24, of: figureOf(selection{stepMemory, casePlaying, ours, 0}, kibPerPlayer)},
+	{what: "memory of a player that waits, KiB", most: 16, of: figureOf(selection{stepMemory, caseWaiting, ours, 0}, kibPerPlayer)},
+	{what: "ingest: CPU s/GB, x nginx-rtmp", most: 1, of: ratioOf(
+		selection{stepIngest, "", ours, 0}, selection{stepIngest, "", nginx, 0}, perGB)},
+	{what: "RTMPS: CPU s/GB, x RTMP and encryption", most: 1.5, of: tlsRatios},
+}
+
+// promiseTable shows the promises that there are figures for.
+func promiseTable(of []promise, results []result) *table {
+	t := &table{
+		title:   "Promises",
+		note:    "The median of the rounds decides.",
+		columns: []string{"promise", "limit", "minimum / median / maximum", "kept"},
+	}
+	for _, p := range of {
+		got := spreadOf(p.of(results))
+		if !got.known() {
+			continue
+		}
+		limit := "at most "
+		if p.least {
+			limit = "at least "
+		}
+		answer := "**no**"
+		if p.kept(got.median) {
+			answer = "yes"
+		}
+		t.add(p.what, limit+significant(p.most), fmt.Sprint(got), answer)
+	}
+	return t
+}

@@ -100,7 +100,9 @@ func (l *loop) run() {
 	start := time.Now()
 	for !l.stopped.Load() {
 		next := writeTime(l.stream.Due(), l.interval)
-		sleep(next - time.Since(start))
+		for wait := next - time.Since(start); wait > 0; wait = next - time.Since(start) {
+			sleep(wait) // may end early: the runtime sends signals
+		}
 		l.makeOne()
 		for l.interval > 0 && writeTime(l.stream.Due(), l.interval) <= next {
 			l.makeOne()
@@ -185,9 +187,6 @@ func (l *loop) closeAll() {
 // sleep has the thread sleep without the runtime knowing: it would wake others
 // to take its place.
 func sleep(d time.Duration) {
-	if d <= 0 {
-		return
-	}
 	t := unix.NsecToTimespec(int64(d))
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
 }

@@ -11,27 +11,35 @@ import (
 const (
 	// pauseFactor is how many times as long as a pass the pause behind it is.
 	// Less costs processor time, more costs delay.
-	pauseFactor = 6
+	pauseFactor = 17
 	// partSize is how many viewers are worth a goroutine of their own: they
 	// take about a millisecond.
 	partSize = 64
+	// joinSize is how many viewers are worth laying out what they get in one
+	// piece.
+	joinSize = 8
 )
 
 // Run serves the viewers of p until it is closed, and once more then. No
 // message waits for company for longer than maxDelay; 0 means that each flush
-// is a pass.
-func Run(p *stream.Publication, maxDelay time.Duration) {
+// is a pass. now is the clock on which the publication is told of the pauses.
+func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration) {
 	f := fan{publication: p, parts: runtime.GOMAXPROCS(0)}
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	f.pass() // there may be viewers who waited for the publication
+	var before time.Duration
 	for {
 		select {
 		case <-p.Pulse():
-			start := time.Now()
+			start := now()
 			f.pass()
-			took := time.Since(start)
-			if rest := min(pauseFactor*took, maxDelay-took); rest > 0 {
+			took := now() - start
+			// One pass that was held up says nothing about the next.
+			usual := min(took, before)
+			before = took
+			if rest := min(pauseFactor*usual, maxDelay-took); rest > 0 {
+				p.Rest(start + took + rest)
 				pause.Reset(rest)
 				select {
 				case <-pause.C:
@@ -58,6 +66,11 @@ type fan struct {
 // order while none comes or goes: their delays are alike.
 func (f *fan) pass() {
 	f.viewers = f.publication.AppendViewers(f.viewers[:0])
+	if len(f.viewers) >= joinSize {
+		f.publication.Log().Join()
+	} else {
+		f.publication.Log().Part()
+	}
 	own := f.viewers
 	if parts := min(f.parts, len(own)/partSize); parts > 1 {
 		size := (len(own) + parts - 1) / parts

@@ -23,6 +23,8 @@ type batch struct {
 	// vectors are all pieces, of size bytes together; they are not copied.
 	vectors [][]byte
 	size    int
+	// pass says that it is part of a pass of the fan-out.
+	pass bool
 	// rest is what of them is in no step yet.
 	rest [][]byte
 	// step is what goes to the socket next: a part of the vectors, or TLS

@@ -67,6 +67,8 @@ type conn struct {
 	// last line in the log.
 	role, channel string
 	streams       map[uint32]*netStream
+	// played says that the writer's own player is taken.
+	played bool
 	// lastStream is the message stream id that was handed out last.
 	lastStream uint32
 }
@@ -169,7 +171,7 @@ func (c *conn) settle() error {
 	}
 	c.acknowledge()
 	if c.out.queued.Load() {
-		c.out.Wake()
+		c.out.flush()
 	}
 	chunks := c.reader.Chunks()
 	n := int(chunks - c.chunks)

@@ -40,12 +40,23 @@ func (c *conn) play(in call) error {
 		return c.refuse(id, rtmp.CodePlayBadName, "Wrong key.", stream.ReasonWrongKey, nil)
 	}
 	s.name = name
-	s.player = &player{stream: id, channel: p.channel, subscription: subscription}
+	s.player = c.newPlayer()
+	s.player.stream, s.player.channel, s.player.subscription = id, p.channel, subscription
 	if p.live {
 		s.player.start = stream.AtLive
 	}
 	c.startPlaying(s, p, wantsReset(in))
 	return nil
+}
+
+// newPlayer returns the writer's own player to the first one who asks: hardly any
+// connection has two.
+func (c *conn) newPlayer() *player {
+	if c.played {
+		return new(player)
+	}
+	c.played = true
+	return &c.out.first
 }
 
 // wantsReset reads the fourth argument of play, which is true unless the client

@@ -17,7 +17,7 @@ type player struct {
 	stream       uint32
 	channel      string
 	subscription *stream.Subscription
-	cursor       *stream.Cursor
+	cursor       stream.Cursor
 	start        stream.Start
 	paused       bool
 	muted, blind bool // receiveAudio and receiveVideo were switched off
@@ -31,18 +31,19 @@ type player struct {
 }
 
 // waiting reports whether the channel is not live.
-func (p *player) waiting() bool { return p.cursor == nil && !p.paused }
+func (p *player) waiting() bool { return !p.cursor.IsOpen() && !p.paused }
 
-// fill adds to the batch what the player has not got yet.
+// fill adds to the batch what the player has not got yet. In a pass of the
+// fan-out it goes no further than the others.
 func (p *player) fill(w *writer, b *batch) {
 	if p.paused {
 		return
 	}
-	if p.cursor != nil {
+	if p.cursor.IsOpen() && !p.fillRun(b) {
 		p.catchUp(w)
 	}
 	for !b.full() {
-		if p.cursor == nil && !p.join(w, b) {
+		if !p.cursor.IsOpen() && !p.join(w, b) || b.pass && p.cursor.AtJoint() {
 			return
 		}
 		m, err := p.cursor.Next()
@@ -57,6 +58,20 @@ func (p *player) fill(w *writer, b *batch) {
 	}
 }
 
+// fillRun adds what came since the last pass in one piece, which is all that
+// most players need.
+func (p *player) fillRun(b *batch) bool {
+	if !b.pass || p.stream != stream.PlayStream {
+		return false
+	}
+	chunks := p.cursor.Joined()
+	if chunks == nil {
+		return false
+	}
+	b.add(chunks)
+	return true
+}
+
 // join starts with the present publication, if there is one.
 func (p *player) join(w *writer, b *batch) bool {
 	log := p.subscription.Log()
@@ -64,7 +79,7 @@ func (p *player) join(w *writer, b *batch) bool {
 		p.announce = true
 		return false
 	}
-	p.cursor = log.Cursor(p.start)
+	p.cursor.Open(log, p.start)
 	p.cursor.SetAudio(!p.muted)
 	p.cursor.SetVideo(!p.blind)
 	if p.announce {
@@ -115,7 +130,7 @@ func (p *player) catchUp(w *writer) {
 // totalMissed is all that the viewer missed because it was too slow.
 func (p *player) totalMissed() stream.Skipped {
 	total := p.missed
-	if p.cursor != nil {
+	if p.cursor.IsOpen() {
 		missed := p.cursor.Missed()
 		total.Messages += missed.Messages
 		total.Bytes += missed.Bytes
@@ -125,7 +140,7 @@ func (p *player) totalMissed() stream.Skipped {
 
 func (p *player) dropCursor() {
 	p.missed = p.totalMissed()
-	p.cursor = nil
+	p.cursor.Close()
 }
 
 // pause stops or resumes the player; it resumes at the live edge, since
@@ -139,14 +154,14 @@ func (p *player) pause(paused bool) {
 
 func (p *player) receiveAudio(on bool) {
 	p.muted = !on
-	if p.cursor != nil {
+	if p.cursor.IsOpen() {
 		p.cursor.SetAudio(on)
 	}
 }
 
 func (p *player) receiveVideo(on bool) {
 	p.blind = !on
-	if p.cursor != nil {
+	if p.cursor.IsOpen() {
 		p.cursor.SetVideo(on)
 	}
 }

@@ -40,7 +40,7 @@ func (c *conn) publish(in call) error {
 		return c.refuseBusy(s.id)
 	}
 	defer withdraw()
-	c.out.Wake() // asking takes time
+	c.out.flush() // asking takes time
 	g, err := c.server.authorize(c.ctx, access.Request{Channel: p.channel, Key: p.key, Client: c.addr.Addr()})
 	s.name, s.grant = name, g
 	switch {
@@ -74,7 +74,7 @@ func (c *conn) claim(s *netStream) error {
 	s.publication = publication
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
-	c.server.running.Go(func() { fanout.Run(publication, c.server.options.MaxWriteDelay) })
+	c.server.running.Go(func() { fanout.Run(publication, c.server.options.MaxWriteDelay, c.server.now) })
 	c.out.send(
 		rtmp.UserControl(rtmp.EventStreamBegin, s.id),
 		status(s.id, rtmp.CodePublishStart, "Started publishing stream."))

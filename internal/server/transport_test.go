@@ -170,7 +170,7 @@ func TestWriterUnderTLSWritesStepsOfABatch(t *testing.T) {
 	b := new(batch)
 	for w.gather(b); !b.written(); w.gather(b) {
 		batches++
-		if err := w.flush(b); err != nil {
+		if err := w.writeAll(b); err != nil {
 			t.Fatal(err)
 		}
 	}

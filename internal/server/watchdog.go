@@ -25,9 +25,9 @@ const (
 // timer of their own.
 type watchdog struct {
 	c *conn
-	// read, written and media are when bytes were last read and written and
-	// when media was last published, on the server's clock.
-	read, written, media atomic.Int64
+	// read and media are when bytes were last read and when media was last
+	// published, on the server's clock.
+	read, media atomic.Int64
 
 	mu       sync.Mutex // guards what follows
 	timer    *time.Timer
@@ -132,12 +132,12 @@ func (w *watchdog) pingDeadline(now time.Duration) time.Duration {
 	if w.pinged {
 		return w.pingedAt + pongTimeout
 	}
-	quiet := max(read, time.Duration(w.written.Load())) + pingAfter
+	quiet := max(read, time.Duration(w.c.out.writtenAt.Load())) + pingAfter
 	if now < quiet {
 		return quiet
 	}
 	w.pinged, w.pingedAt = true, now
 	w.c.out.send(rtmp.UserControl(rtmp.EventPingRequest, uint32(now.Milliseconds())))
-	w.c.server.running.Go(w.c.out.Wake) // which may come back for the lock
+	w.c.server.running.Go(w.c.out.flush) // which may come back for the lock
 	return now + pongTimeout
 }

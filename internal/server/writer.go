@@ -39,8 +39,10 @@ type writer struct {
 	c *conn
 	// turn is who may write: one at a time.
 	turn atomic.Uint32
-	// written counts the bytes that the socket took.
-	written atomic.Uint64
+	// written counts the bytes that the socket took, at writtenAt for the last
+	// time on the server's clock.
+	written   atomic.Uint64
+	writtenAt atomic.Int64
 	// done is closed when the last byte was written after close, or the socket
 	// failed. The turn is never given back then.
 	done chan struct{}
@@ -57,6 +59,10 @@ type writer struct {
 	// What follows belongs to whoever has the turn.
 
 	players []*player
+	// first is the memory of the first player, beside what writing to it needs:
+	// with thousands of viewers each pass finds nothing of one in the
+	// processor's cache.
+	first player
 	// missed is what players that are gone missed because they were too slow.
 	missed stream.Skipped
 	// waiting says that no player has anything to play.
@@ -70,7 +76,7 @@ func newWriter(c *conn) *writer {
 	return &writer{c: c, done: make(chan struct{}), chunkSize: rtmp.DefaultChunkSize}
 }
 
-// send queues messages for the next Wake. It does not block; a peer that lets
+// send queues messages for the next flush. It does not block; a peer that lets
 // too many answers pile up is cut off.
 func (w *writer) send(messages ...rtmp.Message) { w.sendThen(nil, messages...) }
 
@@ -81,7 +87,7 @@ func (w *writer) sendThen(order func(), messages ...rtmp.Message) {
 	case size > maxControlQueue:
 		w.c.end(ReasonControlQueue, nil)
 	case size > controlBatch:
-		w.Wake()
+		w.flush()
 	}
 }
 
@@ -108,14 +114,19 @@ func (w *writer) close() {
 	w.closed = true
 	w.queued.Store(true)
 	w.mu.Unlock()
-	w.Wake()
+	w.flush()
 }
 
 // Wake implements stream.Viewer: it writes what there is, or has whoever is
 // writing look again. It never waits for the peer.
-func (w *writer) Wake() {
+func (w *writer) Wake() { w.wake(true) }
+
+// flush is Wake for everything that is not a pass of the fan-out.
+func (w *writer) flush() { w.wake(false) }
+
+func (w *writer) wake(pass bool) {
 	if w.takeTurn() {
-		w.serve()
+		w.serve(pass)
 	}
 }
 
@@ -142,9 +153,10 @@ func (w *writer) giveTurn() bool {
 }
 
 // serve uses the turn for one batch, or hands it to a goroutine.
-func (w *writer) serve() {
+func (w *writer) serve(pass bool) {
 	defer w.isolate()
 	b := batches.Get().(*batch)
+	b.pass = pass
 	for {
 		closed := w.gather(b)
 		more := b.full()
@@ -189,8 +201,9 @@ func (w *writer) writeNow(b *batch) error {
 // drain writes until nothing is left, and waits for the socket where it has to.
 func (w *writer) drain(b *batch) {
 	defer w.isolate()
+	b.pass = false
 	for {
-		if err := w.flush(b); err != nil {
+		if err := w.writeAll(b); err != nil {
 			w.fail(err)
 			return
 		}
@@ -213,8 +226,8 @@ func (w *writer) drain(b *batch) {
 	}
 }
 
-// flush writes the batch step by step.
-func (w *writer) flush(b *batch) error {
+// writeAll writes the batch step by step.
+func (w *writer) writeAll(b *batch) error {
 	for !b.written() {
 		if len(b.step) == 0 {
 			if err := b.next(w.c.nc); err != nil {
@@ -236,7 +249,7 @@ func (w *writer) flush(b *batch) error {
 func (w *writer) count(n int) {
 	if n > 0 {
 		w.written.Add(uint64(n))
-		w.c.watch.written.Store(int64(w.c.server.now()))
+		w.writtenAt.Store(int64(w.c.server.now()))
 	}
 }
 

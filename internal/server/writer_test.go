@@ -55,7 +55,7 @@ func TestWritingAllocatesNothing(t *testing.T) {
 	b := new(batch)
 	step := func() {
 		w.gather(b)
-		if err := w.flush(b); err != nil {
+		if err := w.writeAll(b); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,11 +75,11 @@ func BenchmarkWriteBatch(b *testing.B) {
 	gathered := new(batch)
 	b.ReportAllocs()
 	for b.Loop() {
-		p.cursor = nil
+		p.cursor.Close()
 		out.written = 0
 		for out.written < messages*2000 {
 			w.gather(gathered)
-			if err := w.flush(gathered); err != nil {
+			if err := w.writeAll(gathered); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -97,7 +97,7 @@ func TestLargeMessagesAreWrittenInSteps(t *testing.T) {
 			t.Fatalf("a vector of %d bytes", len(v))
 		}
 	}
-	if err := w.flush(b); err != nil {
+	if err := w.writeAll(b); err != nil {
 		t.Fatal(err)
 	}
 	if out.written != len(big) {

@@ -40,10 +40,23 @@ const (
 // Cursor returns a new cursor: it reads the metadata and headers of the log
 // first, then what the start says.
 func (l *Log) Cursor(start Start) *Cursor {
-	c := &Cursor{log: l, audio: true, video: true}
-	c.place(start)
+	c := new(Cursor)
+	c.Open(l, start)
 	return c
 }
+
+// Open makes c what [Log.Cursor] returns, in the memory of its viewer.
+func (c *Cursor) Open(l *Log, start Start) {
+	*c = Cursor{log: l, audio: true, video: true}
+	c.place(start)
+}
+
+// Close lets go of the log. A cursor that is not open must not be used, but for
+// [Cursor.IsOpen] and [Cursor.Open].
+func (c *Cursor) Close() { *c = Cursor{} }
+
+// IsOpen reports whether the cursor is on a log.
+func (c *Cursor) IsOpen() bool { return c.log != nil }
 
 // place moves the cursor to the entry point, or to the tail. The tail must have
 // been read while the entry was in force: behind any other, the headers could

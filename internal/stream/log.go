@@ -19,6 +19,8 @@ type Log struct {
 	// entry is where a newcomer starts. It is replaced, never changed.
 	entry atomic.Pointer[entry]
 	ended atomic.Bool
+	// run is what the fan-out is sending at the moment.
+	run atomic.Pointer[run]
 
 	// What follows is the publisher's alone.
 

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
@@ -13,6 +14,8 @@ type Publication struct {
 	channel  *channel
 	claim    Claim
 	log      *Log
+	// rest is until when the fan-out does not serve anybody.
+	rest atomic.Int64
 	// pulse holds at most one flush that the viewers have not been told of.
 	pulse chan struct{}
 	done  chan struct{}
@@ -45,12 +48,23 @@ func (p *Publication) Append(m rtmp.Message, now time.Duration) {
 // a timer.
 func (p *Publication) Flush() {
 	if !p.channel.watched.Load() {
+		p.log.Part()
 		return
 	}
 	select {
 	case p.pulse <- struct{}{}:
 	default:
 	}
+}
+
+// Rest says that nobody is served until a time, on the clock of the caller; the
+// publisher may use it to let messages gather as well.
+func (p *Publication) Rest(until time.Duration) { p.rest.Store(int64(until)) }
+
+// Resting returns until when nobody is served, and whether anybody watches at
+// all.
+func (p *Publication) Resting() (until time.Duration, watched bool) {
+	return time.Duration(p.rest.Load()), p.channel.watched.Load()
 }
 
 // Pulse returns the channel on which Flush tells the fan-out, one goroutine,

@@ -1,0 +1,69 @@
+package stream
+
+import "github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+// maxRun is the longest run that is laid out in one piece: more than this comes
+// together only when the fan-out was held up.
+const maxRun = 256 << 10
+
+// run is what came between two passes of the fan-out, in one piece: most viewers
+// stand at its beginning, and are written all of it at once. One copy for all of
+// them is cheaper than many small pieces for each.
+type run struct {
+	// from is the message in front of it, and to its last.
+	from, to *Message
+	// chunks are the bytes of its messages, nil if there are none or too many.
+	chunks []byte
+	video  bool
+}
+
+// Join lays out what was appended since the last call as one run. It belongs to
+// one goroutine, the fan-out, and comes before each pass.
+func (l *Log) Join() {
+	previous, r := l.run.Load(), &run{to: l.tail.Load()}
+	if previous == nil {
+		l.run.Store(r)
+		return
+	}
+	r.from = previous.to
+	if size := r.to.position - r.from.position; size > 0 && size <= maxRun {
+		r.chunks = make([]byte, 0, size)
+		for m := r.from; m != r.to; {
+			m = m.next.Load()
+			r.chunks = append(r.chunks, m.chunks...)
+			r.video = r.video || m.Type == rtmp.TypeVideo
+		}
+	}
+	l.run.Store(r)
+}
+
+// Part forgets the last run: nobody reads it, and it would hold on to every
+// message since.
+func (l *Log) Part() {
+	if l.run.Load() != nil {
+		l.run.Store(nil)
+	}
+}
+
+// Joined returns the chunks of the last run and moves behind it, if the cursor
+// stands in front of it and wants all of it; otherwise it returns nil, and there
+// is [Cursor.Next]. The chunks are those of [PlayStream].
+func (c *Cursor) Joined() []byte {
+	r := c.log.run.Load()
+	switch {
+	case r == nil || r.from != c.at || r.chunks == nil:
+		return nil
+	case len(c.headers) > 0 || !c.audio || !c.video || c.needKeyframe && r.video:
+		return nil
+	}
+	c.at = r.to
+	return r.chunks
+}
+
+// AtJoint reports whether the cursor stands at the end of the last run while
+// the log goes on. A viewer that leaves it at that in a pass gets the next run
+// in one piece.
+func (c *Cursor) AtJoint() bool {
+	r := c.log.run.Load()
+	return r != nil && r.to == c.at && len(c.headers) == 0 && !c.log.ended.Load()
+}

@@ -1,0 +1,140 @@
+package stream
+
+import (
+	"bytes"
+	"testing"
+)
+
+// joined returns the tokens of what a cursor gets as one run, "" if nothing.
+func joined(t *testing.T, l *Log, c *Cursor) int {
+	t.Helper()
+	before := c.at
+	chunks := c.Joined()
+	if chunks == nil {
+		return 0
+	}
+	var want []byte
+	n := 0
+	for m := before; m != c.at; n++ {
+		m = m.next.Load()
+		want = append(want, m.Chunks()...)
+	}
+	if !bytes.Equal(chunks, want) {
+		t.Error("a run is not what its messages are")
+	}
+	return n
+}
+
+func TestRunsGoFromPassToPass(t *testing.T) {
+	l := logOf("vh0=A ah0=B v0!@0")
+	c := l.Cursor(AtGroup)
+	drain(c)
+	l.Join() // the first one only says where runs begin
+	if !c.AtJoint() {
+		t.Error("a viewer that has all is not at the joint")
+	}
+	for _, tokens := range []string{"v0@10 a0@12", "v0!@20", "a0@22 v0@30 a0@32"} {
+		appendAll(l, tokens)
+		if c.Joined() != nil {
+			t.Error("a run before Join")
+		}
+		l.Join()
+		want := len(bytes.Fields([]byte(tokens)))
+		if got := joined(t, l, c); got != want || !c.AtJoint() {
+			t.Errorf("%s: a run of %d messages, at its end %v", tokens, got, c.AtJoint())
+		}
+	}
+	l.Join()
+	if c.Joined() != nil {
+		t.Error("a run of nothing")
+	}
+}
+
+// TestRunsAreForThoseWhoWantAllOfThem has the others read message by message.
+func TestRunsAreForThoseWhoWantAllOfThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(l *Log, c *Cursor)
+		want   string
+	}{
+		"another place":   {func(_ *Log, c *Cursor) { _, _ = c.Next() }, "v0@20"},
+		"without audio":   {func(_ *Log, c *Cursor) { c.SetAudio(false) }, "v0@20"},
+		"without video":   {func(_ *Log, c *Cursor) { c.SetVideo(false) }, "a0@10"},
+		"new headers":     {func(_ *Log, c *Cursor) { c.SetAudio(false); c.SetAudio(true) }, "vh0=A ah0=B a0@10 v0@20"},
+		"no keyframe yet": {func(l *Log, c *Cursor) { c.needKeyframe = true }, "a0@10"},
+	} {
+		l := logOf("vh0=A ah0=B v0!@0")
+		cursor := l.Cursor(AtGroup)
+		drain(cursor)
+		l.Join()
+		appendAll(l, "a0@10 v0@20")
+		l.Join()
+		c.change(l, cursor)
+		if cursor.Joined() != nil {
+			t.Errorf("%s: got the run", name)
+		}
+		if got := drain(cursor); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestRunsWithoutVideoNeedNoKeyframe(t *testing.T) {
+	l := logOf("ah0=B a0@0")
+	c := l.Cursor(AtGroup)
+	drain(c)
+	l.Join()
+	appendAll(l, "a0@10 a0@20")
+	l.Join()
+	if got := joined(t, l, c); got != 2 {
+		t.Errorf("a run of %d messages, want 2", got)
+	}
+}
+
+func TestLongRunsAreLeftToTheMessages(t *testing.T) {
+	l := logOf("v0!@0")
+	c := l.Cursor(AtGroup)
+	drain(c)
+	l.Join()
+	big := message("v0@10")
+	big.Payload = append(big.Payload, make([]byte, maxRun)...)
+	l.Append(big, 0)
+	l.Join()
+	if c.Joined() != nil {
+		t.Error("a run beyond the bound")
+	}
+	if m, err := c.Next(); m == nil || err != nil {
+		t.Errorf("got %v, %v", m, err)
+	}
+}
+
+// TestNoRunHoldsTheLog wants nothing kept when nobody reads runs any more: the
+// messages since would all be held by the one in front of it.
+func TestNoRunHoldsTheLog(t *testing.T) {
+	r := newTestRegistry(TakeoverNever)
+	p := publish(t, r, newSession(r), Claim{})
+	sub := subscribe(t, r, newSession(r), "key")
+	p.Append(message("v0!"), 0)
+	p.Log().Join()
+	p.Log().Join()
+	p.Flush()
+	if p.Log().run.Load() == nil {
+		t.Error("no run while somebody watches")
+	}
+	sub.Close()
+	p.Flush()
+	if p.Log().run.Load() != nil {
+		t.Error("a run is kept though nobody watches")
+	}
+	p.Close()
+}
+
+func TestTheEndIsNoJoint(t *testing.T) {
+	l := logOf("v0!@0")
+	c := l.Cursor(AtGroup)
+	drain(c)
+	l.Join()
+	l.end()
+	if c.AtJoint() {
+		t.Error("a viewer would never hear of the end")
+	}
+}

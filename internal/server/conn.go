@@ -47,6 +47,7 @@ type conn struct {
 
 	in     *intake
 	reader *rtmp.Reader
+	nap    nap
 	acks   rtmp.AckWindow
 	// readAt is when the last bytes were read from the socket, the time of
 	// arrival of the messages they complete.
@@ -178,6 +179,9 @@ func (c *conn) settle() error {
 	c.chunks = chunks
 	if !c.chunkBudget.AllowN(time.Now(), n) {
 		return errFlood
+	}
+	if c.server.options.MaxWriteDelay > 0 {
+		c.takeNap()
 	}
 	return nil
 }

@@ -73,6 +73,15 @@ func (in *intake) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// quiet has the socket tell of bytes only when so many have come, where the
+// system can do that, until somebody waits for them. Otherwise each packet would
+// wake the process up though nobody does.
+func (in *intake) quiet(least int) {
+	if i, ok := in.input.(interface{ quiet(int) }); ok {
+		i.quiet(least)
+	}
+}
+
 // await waits for the next byte without taking it.
 func (in *intake) await() error {
 	if in.r < in.w {

@@ -22,6 +22,10 @@ type directInput struct {
 	raw syscall.RawConn
 	try func(fd uintptr) bool // attempt, a field since it is allocated
 
+	// least is the low-water mark of the socket.
+	least   int
+	setMark func(fd uintptr) // mark, likewise
+
 	// What follows is that of the read under way.
 
 	in  *intake
@@ -41,7 +45,7 @@ func newDirectInput(nc net.Conn) input {
 		return nil
 	}
 	i := &directInput{raw: raw}
-	i.try = i.attempt
+	i.least, i.try, i.setMark = 1, i.attempt, i.mark
 	return i
 }
 
@@ -67,6 +71,10 @@ func (i *directInput) attempt(fd uintptr) bool {
 		n, err = syscall.Read(int(fd), p)
 	}
 	switch {
+	case errors.Is(err, syscall.EAGAIN) && i.least > 1:
+		i.least = 1 // the poller has to hear of any byte
+		i.mark(fd)
+		return i.attempt(fd)
 	case errors.Is(err, syscall.EAGAIN):
 		i.in.release()
 		return false
@@ -78,4 +86,17 @@ func (i *directInput) attempt(fd uintptr) bool {
 		i.n = n
 	}
 	return true
+}
+
+// quiet sets the low-water mark of the socket. Reads that do not wait are not
+// bound by it.
+func (i *directInput) quiet(least int) {
+	if i.least != least {
+		i.least = least
+		_ = i.raw.Control(i.setMark) // costs wake-ups only, if it fails
+	}
+}
+
+func (i *directInput) mark(fd uintptr) {
+	_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, i.least)
 }

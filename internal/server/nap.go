@@ -1,0 +1,86 @@
+package server
+
+import "time"
+
+const (
+	// shortestNap is what is worth a timer.
+	shortestNap = 4 * time.Millisecond
+	// unwatchedNap is the longest while nobody watches; who comes meanwhile
+	// starts with what had come before it.
+	unwatchedNap = 160 * time.Millisecond
+	// napBytes is how much may gather in the socket meanwhile: what the kernel
+	// takes before the peer has to wait.
+	napBytes = 48 << 10
+	// napGrid is what naps for nobody end at multiples of, those of one in
+	// napGroups publishers at a time: one wake-up of the process serves many of
+	// them, and what they all sent is not read at once.
+	napGrid   = 20 * time.Millisecond
+	napGroups = 2
+	// readTime is left to read what gathered before the next pass.
+	readTime = 3 * time.Millisecond
+)
+
+// nap lets what a publisher sends gather in its socket while nobody could be
+// sent it anyway: fewer reads, and fewer times that the process wakes up.
+type nap struct {
+	timer *time.Timer
+	// since is when the last one began, and received how much had come by then.
+	since    time.Duration
+	received uint64
+}
+
+// takeNap comes before a read of the connection. While the socket has more there
+// is no rest.
+func (c *conn) takeNap() {
+	if c.in.full {
+		return
+	}
+	now := c.server.now()
+	elapsed, bytes := now-c.nap.since, c.reader.Received()-c.nap.received
+	rest := min(c.unserved(now)-now, elapsed*napBytes/time.Duration(bytes+1))
+	if rest < shortestNap {
+		return
+	}
+	c.nap.since, c.nap.received = now, c.reader.Received()
+	c.sleep(rest)
+}
+
+// unserved is until when nobody is served what the connection publishes; a
+// connection that publishes nothing has no such time.
+func (c *conn) unserved(now time.Duration) time.Duration {
+	until := now
+	for _, s := range c.streams {
+		if s.publication == nil {
+			continue
+		}
+		rest, watched := s.publication.Resting()
+		rest -= readTime
+		if !watched {
+			rest = c.gridTime(now + unwatchedNap)
+		}
+		if until == now || rest < until {
+			until = rest
+		}
+	}
+	return until
+}
+
+// gridTime is the last time of the connection's group up to the given one.
+func (c *conn) gridTime(t time.Duration) time.Duration {
+	phase := time.Duration(c.id%napGroups) * (napGrid / napGroups)
+	return (t-phase)/napGrid*napGrid + phase
+}
+
+// sleep ends early if the connection has to end.
+func (c *conn) sleep(d time.Duration) {
+	if c.nap.timer == nil {
+		c.nap.timer = time.NewTimer(d)
+	} else {
+		c.nap.timer.Reset(d)
+	}
+	c.in.quiet(napBytes)
+	select {
+	case <-c.nap.timer.C:
+	case <-c.ctx.Done():
+	}
+}

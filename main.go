@@ -45,6 +45,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "rtmp-server: the settings cannot be used:\n%v\n", err)
 		return exitSettings
 	}
+	app.CoarseTimers()
 	log := newLogger(stdout, settings.LogDebug)
 	log.LogAttrs(context.Background(), slog.LevelInfo, "rtmp-server "+version(), settings.Effective()...)
 

@@ -27,8 +27,8 @@ const (
 
 // capacity searches for the most players that one core carries.
 func (c *comparison) capacity(ctx context.Context) error {
-	starts := map[string]int{ours: 8000, nginx: 1200, node: 1500}
-	for round := 1; round <= c.options.rounds; round++ {
+	starts := map[string]int{ours: 9500, nginx: 1200, node: 1500}
+	for round := 1; round <= c.options.searches; round++ {
 		for _, server := range []contender{ourServer(ours), nginxServer(), nodeServer()} {
 			r := result{Step: stepCapacity, Round: round}
 			started := time.Now()

@@ -40,10 +40,12 @@ var steps = []step{
 type options struct {
 	rounds  int
 	seconds int
-	only    []string // empty: all steps
-	players []int    // of the fan-out, ascending
-	json    string   // file for the raw reports, or empty
-	binary  string   // rtmp-server to measure, or empty to build this one
+	// searches is how often the capacity is searched, which takes longest.
+	searches int
+	only     []string // empty: all steps
+	players  []int    // of the fan-out, ascending
+	json     string   // file for the raw reports, or empty
+	binary   string   // rtmp-server to measure, or empty to build this one
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -52,6 +54,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.IntVar(&o.rounds, "rounds", 3, "how often each step is measured")
 	f.IntVar(&o.seconds, "seconds", 20, "steady state of each run, in seconds")
+	f.IntVar(&o.searches, "searches", 1, "how often the capacity is searched")
 	f.StringVar(&o.json, "json", "", "file for the raw reports")
 	f.StringVar(&o.binary, "binary", "", "rtmp-server to measure, and to load with, in place of building this one")
 	f.Func("only", "steps to take, of fanout,nodelay,capacity,memory,ingest,tls (default all)", o.setOnly)

@@ -28,17 +28,14 @@ func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	f.pass() // there may be viewers who waited for the publication
-	var before time.Duration
 	for {
 		select {
 		case <-p.Pulse():
 			start := now()
 			f.pass()
 			took := now() - start
-			// One pass that was held up says nothing about the next.
-			usual := min(took, before)
-			before = took
-			if rest := min(pauseFactor*usual, maxDelay-took); rest > 0 {
+			f.learn(took)
+			if rest := min(pauseFactor*f.usual, maxDelay-took); rest > 0 {
 				p.Rest(start + took + rest)
 				pause.Reset(rest)
 				select {
@@ -57,9 +54,21 @@ func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration
 type fan struct {
 	publication *stream.Publication
 	// parts is how many goroutines may share a pass.
-	parts   int
+	parts int
+	// usual is how long passes take of late.
+	usual   time.Duration
 	viewers []stream.Viewer
 	helping sync.WaitGroup
+}
+
+// learn follows the time of the passes slowly, as it varies by chance: delays
+// would vary with it. A pass that was held up says little about the next.
+func (f *fan) learn(took time.Duration) {
+	if f.usual == 0 {
+		f.usual = took
+	}
+	took = min(took, 2*f.usual+time.Millisecond)
+	f.usual += (took - f.usual) / 8
 }
 
 // pass wakes every viewer once. The viewers of a pass always come in the same

@@ -73,13 +73,17 @@ func (in *intake) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// quiet has the socket tell of bytes only when so many have come, where the
-// system can do that, until somebody waits for them. Otherwise each packet would
-// wake the process up though nobody does.
-func (in *intake) quiet(least int) {
-	if i, ok := in.input.(interface{ quiet(int) }); ok {
-		i.quiet(least)
-	}
+// canRest reports whether rest can be used: an input that waits without reading.
+func (in *intake) canRest() bool {
+	_, ok := in.input.(interface{ rest() })
+	return ok
+}
+
+// rest waits until the read deadline, until napBytes have come, or until the
+// peer has closed. It reads nothing.
+func (in *intake) rest() {
+	in.release()
+	in.input.(interface{ rest() }).rest()
 }
 
 // await waits for the next byte without taking it.

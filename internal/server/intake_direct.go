@@ -23,8 +23,9 @@ type directInput struct {
 	try func(fd uintptr) bool // attempt, a field since it is allocated
 
 	// least is the low-water mark of the socket.
-	least   int
-	setMark func(fd uintptr) // mark, likewise
+	least  int
+	doze   func(fd uintptr) bool // dozeOff, likewise
+	rested bool
 
 	// What follows is that of the read under way.
 
@@ -45,7 +46,7 @@ func newDirectInput(nc net.Conn) input {
 		return nil
 	}
 	i := &directInput{raw: raw}
-	i.least, i.try, i.setMark = 1, i.attempt, i.mark
+	i.least, i.try, i.doze = 1, i.attempt, i.dozeOff
 	return i
 }
 
@@ -88,15 +89,27 @@ func (i *directInput) attempt(fd uintptr) bool {
 	return true
 }
 
-// quiet sets the low-water mark of the socket. Reads that do not wait are not
-// bound by it.
-func (i *directInput) quiet(least int) {
-	if i.least != least {
-		i.least = least
-		_ = i.raw.Control(i.setMark) // costs wake-ups only, if it fails
+// rest raises the low-water mark of the socket, so that the poller hears of the
+// end and of much, but not of each packet. Reads that do not wait are not bound
+// by the mark.
+func (i *directInput) rest() {
+	i.rested = false
+	_ = i.raw.Read(i.doze) // the deadline is how it usually ends
+}
+
+// dozeOff is called before the wait and after it.
+func (i *directInput) dozeOff(fd uintptr) bool {
+	if i.rested {
+		return true
 	}
+	i.rested = true
+	if i.least != napBytes {
+		i.least = napBytes
+		i.mark(fd)
+	}
+	return false
 }
 
 func (i *directInput) mark(fd uintptr) {
-	_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, i.least)
+	_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, i.least) // costs wake-ups only, if it fails
 }

@@ -8,22 +8,22 @@ const (
 	// unwatchedNap is the longest while nobody watches; who comes meanwhile
 	// starts with what had come before it.
 	unwatchedNap = 160 * time.Millisecond
-	// napBytes is how much may gather in the socket meanwhile: what the kernel
-	// takes before the peer has to wait.
+	// napBytes is how much may gather in the socket meanwhile: less than what the
+	// kernel takes before the peer has to wait.
 	napBytes = 48 << 10
 	// napGrid is what naps for nobody end at multiples of, those of one in
 	// napGroups publishers at a time: one wake-up of the process serves many of
 	// them, and what they all sent is not read at once.
-	napGrid   = 20 * time.Millisecond
+	napGrid   = 40 * time.Millisecond
 	napGroups = 2
 	// readTime is left to read what gathered before the next pass.
 	readTime = 3 * time.Millisecond
 )
 
 // nap lets what a publisher sends gather in its socket while nobody could be
-// sent it anyway: fewer reads, and fewer times that the process wakes up.
+// sent it anyway: fewer reads, and fewer times that the process wakes up. It
+// ends early when napBytes have come, and when the publisher leaves.
 type nap struct {
-	timer *time.Timer
 	// since is when the last one began, and received how much had come by then.
 	since    time.Duration
 	received uint64
@@ -32,7 +32,7 @@ type nap struct {
 // takeNap comes before a read of the connection. While the socket has more there
 // is no rest.
 func (c *conn) takeNap() {
-	if c.in.full {
+	if !c.in.canRest() || c.in.full {
 		return
 	}
 	now := c.server.now()
@@ -42,7 +42,14 @@ func (c *conn) takeNap() {
 		return
 	}
 	c.nap.since, c.nap.received = now, c.reader.Received()
-	c.sleep(rest)
+	_ = c.nc.SetReadDeadline(time.Now().Add(rest))
+	if !c.ended() {
+		c.in.rest()
+	}
+	_ = c.nc.SetReadDeadline(time.Time{})
+	if c.ended() { // its own deadline may have been replaced
+		_ = c.nc.SetReadDeadline(longAgo)
+	}
 }
 
 // unserved is until when nobody is served what the connection publishes; a
@@ -69,18 +76,4 @@ func (c *conn) unserved(now time.Duration) time.Duration {
 func (c *conn) gridTime(t time.Duration) time.Duration {
 	phase := time.Duration(c.id%napGroups) * (napGrid / napGroups)
 	return (t-phase)/napGrid*napGrid + phase
-}
-
-// sleep ends early if the connection has to end.
-func (c *conn) sleep(d time.Duration) {
-	if c.nap.timer == nil {
-		c.nap.timer = time.NewTimer(d)
-	} else {
-		c.nap.timer.Reset(d)
-	}
-	c.in.quiet(napBytes)
-	select {
-	case <-c.nap.timer.C:
-	case <-c.ctx.Done():
-	}
 }

@@ -1,90 +1,119 @@
+//go:build linux && !portable
+
 package server
 
 import (
+	"bytes"
+	"io"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
 
-// TestPublishersNapWhileNobodyWatches has a message each 10 ms, as far as the
-// server takes them: writes wait for it here.
-func TestPublishersNapWhileNobodyWatches(t *testing.T) {
-	const every, messages = 10 * time.Millisecond, 20
+// napper is an intake over TCP that can rest.
+type napper struct {
+	*intake
+	ended chan struct{}
+}
+
+type noOwner struct{}
+
+func (noOwner) settle() error { return nil }
+func (noOwner) noteRead()     {}
+
+// rests reports whether a rest is still under way after the poller has had
+// every chance to end it: another connection's bytes came through it meanwhile.
+func (n *napper) rests(t *testing.T) bool {
+	t.Helper()
+	for range 50 {
+		client, server := tcpPair(t)
+		if _, err := client.Write([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(server, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-n.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+func startNap(in *intake) *napper {
+	n := &napper{in, make(chan struct{})}
+	go func() {
+		defer close(n.ended)
+		in.rest()
+	}()
+	return n
+}
+
+func TestRestsEndWithMuchTheEndOrTheDeadline(t *testing.T) {
+	text := bytes.Repeat([]byte("text"), napBytes/4)
 	for name, c := range map[string]struct {
-		delay   time.Duration
-		watched bool
-		want    time.Duration // between two reads
+		end  func(client io.WriteCloser, deadline func(time.Time) error) error
+		want []byte
 	}{
-		"nobody watches":    {100 * time.Millisecond, false, unwatchedNap},
-		"somebody watches":  {100 * time.Millisecond, true, every},
-		"delay is unwanted": {0, false, every},
+		"much":         {func(c io.WriteCloser, _ func(time.Time) error) error { _, err := c.Write(text[4:]); return err }, text},
+		"the end":      {func(c io.WriteCloser, _ func(time.Time) error) error { return c.Close() }, text[:4]},
+		"the deadline": {func(_ io.WriteCloser, set func(time.Time) error) error { return set(longAgo) }, text[:4]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFixture(t, func(o *Options) { o.MaxWriteDelay = c.delay })
-				defer f.stop()
-				publisher, conn := f.publish("live", "key")
-				defer func() { _ = conn.Close() }()
-				if c.watched {
-					s, err := f.registry.Subscribe("live", "key", session(nil), nobody{})
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer s.Close()
-				}
-				served := f.only()
-				var first time.Duration
-				for i := range messages {
-					time.Sleep(every)
-					if err := publisher.WriteMessage(rtmp.Message{Type: rtmp.TypeAudio, Stream: 1, Payload: []byte{0xaf, 1, 2}}); err != nil {
-						t.Fatal(err)
-					}
-					synctest.Wait()
-					if i == 4 {
-						first = time.Duration(served.watch.media.Load())
-					}
-				}
-				mean := (time.Duration(served.watch.media.Load()) - first) / (messages - 5)
-				if mean < c.want-napGrid || mean > c.want {
-					t.Errorf("reads are %v apart, want %v", mean, c.want)
-				}
-			})
+			client, server := tcpPair(t)
+			in := newIntake(server, noOwner{})
+			if !in.canRest() {
+				t.Fatal("TCP cannot rest")
+			}
+			n := startNap(in)
+			if _, err := client.Write(text[:4]); err != nil {
+				t.Fatal(err)
+			}
+			if !n.rests(t) {
+				t.Error("a few bytes ended the rest")
+			}
+			if err := c.end(client, server.SetReadDeadline); err != nil {
+				t.Fatal(err)
+			}
+			<-n.ended
+			if err := server.SetReadDeadline(time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, len(c.want))
+			if _, err := io.ReadFull(in, got); err != nil || !bytes.Equal(got, c.want) {
+				t.Errorf("other bytes came, %v", err)
+			}
 		})
 	}
 }
 
-// TestNapsEndWithTheConnection kills a publisher in its nap.
-func TestNapsEndWithTheConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, func(o *Options) { o.MaxWriteDelay = 100 * time.Millisecond })
-		defer f.stop()
-		publisher, conn := f.publish("live", "key")
-		defer func() { _ = conn.Close() }()
-		for range 3 {
-			if err := publisher.WriteMessage(rtmp.Message{Type: rtmp.TypeAudio, Stream: 1, Payload: []byte{0xaf, 1, 2}}); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-		}
-		began := time.Now()
-		if n := f.registry.KillSession("live"); n != 1 {
-			t.Fatalf("%d sessions", n)
-		}
-		synctest.Wait()
-		if f.registry.Len() != 0 || time.Since(began) != 0 {
-			t.Errorf("%d channels after %v, want none at once", f.registry.Len(), time.Since(began))
-		}
-	})
+// TestWaitingAfterARestHearsOfAnyByte has the mark of the rest lowered again.
+func TestWaitingAfterARestHearsOfAnyByte(t *testing.T) {
+	client, server := tcpPair(t)
+	in := newIntake(server, noOwner{})
+	if err := server.SetReadDeadline(longAgo); err != nil {
+		t.Fatal(err)
+	}
+	in.rest()
+	if err := server.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan byte)
+	go func() {
+		b, _ := in.ReadByte()
+		read <- b
+	}()
+	if _, err := client.Write([]byte{7}); err != nil {
+		t.Fatal(err)
+	}
+	if b := <-read; b != 7 {
+		t.Errorf("read %d", b)
+	}
 }
 
-// only returns the one connection.
-func (f *fixture) only() *conn {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for c := range f.conns {
-		return c
+func TestPortableInputsDoNotRest(t *testing.T) {
+	if newIntake(&sink{}, noOwner{}).canRest() {
+		t.Error("an input that reads while it waits cannot rest")
 	}
-	return nil
 }

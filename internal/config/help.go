@@ -10,6 +10,7 @@ const usage = `rtmp-server receives live streams by RTMP and hands them to playe
 
 Usage: rtmp-server            serve
        rtmp-server --check    exit with status 0 if the server with these settings answers
+       rtmp-server bench      load this or another server, and measure it; see rtmp-server bench -h
        rtmp-server --version
        rtmp-server --help
 

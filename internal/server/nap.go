@@ -36,8 +36,8 @@ func (c *conn) takeNap() {
 		return
 	}
 	now := c.server.now()
-	elapsed, bytes := now-c.nap.since, c.reader.Received()-c.nap.received
-	rest := min(c.unserved(now)-now, elapsed*napBytes/time.Duration(bytes+1))
+	gathering := gatherTime(now-c.nap.since, c.reader.Received()-c.nap.received)
+	rest := min(c.unserved(now)-now, gathering)
 	if rest < shortestNap {
 		return
 	}
@@ -50,6 +50,12 @@ func (c *conn) takeNap() {
 	if c.ended() { // its own deadline may have been replaced
 		_ = c.nc.SetReadDeadline(longAgo)
 	}
+}
+
+// gatherTime is how long napBytes take to come, at the rate at which so many
+// bytes came, and no more than a minute. Days and gigabytes must not overflow.
+func gatherTime(elapsed time.Duration, bytes uint64) time.Duration {
+	return time.Duration(min(float64(elapsed)*napBytes/float64(bytes+1), float64(time.Minute)))
 }
 
 // unserved is until when nobody is served what the connection publishes; a

@@ -117,3 +117,21 @@ func TestPortableInputsDoNotRest(t *testing.T) {
 		t.Error("an input that reads while it waits cannot rest")
 	}
 }
+
+func TestGatherTimeHoldsForDays(t *testing.T) {
+	for _, c := range []struct {
+		elapsed time.Duration
+		bytes   uint64
+		want    time.Duration
+	}{
+		{time.Second, napBytes - 1, time.Second},
+		{time.Millisecond, 10*napBytes - 1, 100 * time.Microsecond},
+		{100 * 24 * time.Hour, 86_400*100*napBytes - 1, time.Second},
+		{100 * 24 * time.Hour, 0, time.Minute},
+		{0, 0, 0},
+	} {
+		if got := gatherTime(c.elapsed, c.bytes).Round(time.Microsecond); got != c.want {
+			t.Errorf("%v and %d bytes: %v, want %v", c.elapsed, c.bytes, got, c.want)
+		}
+	}
+}

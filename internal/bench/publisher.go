@@ -19,10 +19,10 @@ type publisher struct {
 	stream uint32
 	source uint64
 
-	// start is when the first frame was due; video and audio count the frames
-	// sent since, so that nothing drifts.
-	start        time.Time
-	video, audio int64
+	// start is when the first frame was due; the sequence counts the frames sent
+	// since, so that nothing drifts.
+	start time.Time
+	sequence
 
 	// bytes and messages were sent within the window. Nothing is taken back when
 	// sending fails: then the run is void.
@@ -93,27 +93,15 @@ func (p *publisher) drain() error {
 
 // due is when the next frame is to be sent.
 func (p *publisher) due(s shape) time.Time {
-	return p.start.Add(min(s.videoDue(p.video), s.audioDue(p.audio)))
+	return p.start.Add(p.sequence.due(s))
 }
 
 // send sends the next frame.
 func (p *publisher) send(y *synthetic, c *clock, w *window) error {
-	m := rtmp.Message{Type: rtmp.TypeVideo, Stream: p.stream}
-	mark := marker{source: p.source, sent: c.now()}
-	if due := y.videoDue(p.video); due <= y.audioDue(p.audio) {
-		m.Timestamp = uint32(due.Milliseconds())
-		keyframe := p.video%int64(y.gop) == 0
-		p.video++
-		mark.seq = uint64(p.video)
-		m.Payload = y.frame(keyframe, mark)
-	} else {
-		m.Type = rtmp.TypeAudio
-		m.Timestamp = uint32(y.audioDue(p.audio).Milliseconds())
-		p.audio++
-		mark.seq = uint64(p.audio)
-		m.Payload = y.sound(mark)
-	}
-	if w.contains(mark.sent) {
+	sent := c.now()
+	m := p.next(y, p.source, sent)
+	m.Stream = p.stream
+	if w.contains(sent) {
 		p.bytes.Add(int64(len(m.Payload)))
 		p.messages.Add(1)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -68,12 +69,13 @@ func (c *boundConn) Close() error {
 func reason(err error) string {
 	var op *net.OpError
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE): // it had not read everything
 		return "the server closed the connection"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "the server did not answer in time"
 	case errors.As(err, &op):
-		return op.Op + ": " + op.Err.Error()
+		return op.Err.Error()
 	default:
 		return err.Error()
 	}

@@ -53,8 +53,11 @@ type conn struct {
 	// arrival of the messages they complete.
 	readAt time.Duration
 	// chunks is how many chunks chunkBudget has been charged for.
-	chunks        uint64
-	chunkBudget   *rate.Limiter
+	chunks      uint64
+	chunkBudget *rate.Limiter
+	// messages is how many messages came that messageBudget has not been
+	// charged for.
+	messages      int
 	messageBudget *rate.Limiter
 	pingBudget    *rate.Limiter
 	startBudget   *rate.Limiter
@@ -174,16 +177,22 @@ func (c *conn) settle() error {
 	if c.out.queued.Load() {
 		c.out.flush()
 	}
-	chunks := c.reader.Chunks()
-	n := int(chunks - c.chunks)
-	c.chunks = chunks
-	if !c.chunkBudget.AllowN(time.Now(), n) {
+	if !c.charge() {
 		return errFlood
 	}
 	if c.server.options.MaxWriteDelay > 0 {
 		c.takeNap()
 	}
 	return nil
+}
+
+// charge takes what came since the last time from the budgets, and reports whether
+// they allow it.
+func (c *conn) charge() bool {
+	chunks, messages, now := c.reader.Chunks(), c.messages, time.Now()
+	n := int(chunks - c.chunks)
+	c.chunks, c.messages = chunks, 0
+	return c.chunkBudget.AllowN(now, n) && c.messageBudget.AllowN(now, messages)
 }
 
 // noteRead implements intakeOwner.
@@ -226,7 +235,8 @@ func (c *conn) readMessage() error {
 	if err != nil {
 		return err
 	}
-	if !c.messageBudget.Allow() {
+	// An aggregate may hold a million messages, all read at once.
+	if c.messages++; c.messages == messagesAtOnce && !c.charge() {
 		return errFlood
 	}
 	c.acknowledge()

@@ -17,13 +17,13 @@ import (
 // for a small write. It belongs to whoever has the writer's turn.
 type directWriter struct {
 	raw syscall.RawConn
-	// call is what raw runs; made once, or each write would allocate it.
-	call    func(fd uintptr) bool
+	// once and waiting are what raw runs; made once, or each write would
+	// allocate them.
+	once    func(fd uintptr)
+	waiting func(fd uintptr) bool
 	vectors []unix.Iovec
-	// wait says that the call waits until the socket takes something.
-	wait  bool
-	n     int
-	errno syscall.Errno
+	n       int
+	errno   syscall.Errno
 }
 
 // directBatch is the memory of a direct write, kept in the batch so that idle
@@ -41,7 +41,8 @@ func newDirectWriter(nc net.Conn) *directWriter {
 		return nil
 	}
 	d := &directWriter{raw: raw}
-	d.call = d.try
+	d.waiting = d.try
+	d.once = func(fd uintptr) { d.try(fd) }
 	return d
 }
 
@@ -55,8 +56,13 @@ func (d *directWriter) write(step net.Buffers, memory *directBatch, wait bool) (
 		piece.SetLen(len(v))
 		vectors = append(vectors, piece)
 	}
-	memory.vectors, d.vectors, d.wait, d.n = vectors, vectors, wait, 0
-	err := d.raw.Write(d.call)
+	memory.vectors, d.vectors, d.n, d.errno = vectors, vectors, 0, 0
+	var err error
+	if wait {
+		err = d.raw.Write(d.waiting)
+	} else {
+		err = d.raw.Control(d.once) // spares the poller, and has nothing to do with deadlines
+	}
 	clear(vectors)
 	d.vectors = nil
 	if err == nil && d.errno != 0 {
@@ -80,19 +86,19 @@ func (d *directWriter) send(fd uintptr) (n uintptr, errno syscall.Errno) {
 	return n, errno
 }
 
-// try makes the system call. It never blocks, since the descriptor is
-// non-blocking, so that the scheduler need not know of it.
+// try makes the system call, and reports false if the socket is full. It never
+// blocks, since the descriptor is non-blocking, so that the scheduler need not
+// know of it.
 func (d *directWriter) try(fd uintptr) bool {
 	for {
 		n, errno := d.send(fd)
 		switch errno {
 		case 0:
-			d.n, d.errno = int(n), 0
+			d.n = int(n)
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:
-			d.errno = 0
-			return !d.wait
+			return false
 		default:
 			d.errno = errno
 		}

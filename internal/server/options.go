@@ -104,6 +104,8 @@ const (
 	// messageRate and messageBurst bound the messages of a peer per second. An
 	// empty message takes one byte on the wire; a real stream has 100 a second.
 	messageRate, messageBurst = 20_000, 100_000
+	// messagesAtOnce is how many messages are charged for together.
+	messagesAtOnce = 1024
 	// chunkRate and chunkBurst bound the chunks of a peer per second. They stop
 	// a flood of one-byte chunks; a stream of 64 Mbit/s in the default chunk
 	// size has 62,500 a second.

@@ -208,13 +208,8 @@ func (w *writer) drain(b *batch) {
 			return
 		}
 		closed := w.gather(b)
-		if !b.written() {
-			continue
-		}
-		if !closed {
-			w.endDeadline()
-		}
 		switch {
+		case !b.written():
 		case closed:
 			b.recycle()
 			close(w.done)
@@ -260,15 +255,6 @@ func (w *writer) renewDeadline() error {
 	}
 	w.deadlineSet = now
 	return w.c.nc.SetWriteDeadline(time.Now().Add(stallTimeout))
-}
-
-// endDeadline removes the deadline: once it passed, a direct write would fail
-// though it does not wait.
-func (w *writer) endDeadline() {
-	if w.deadlineSet != 0 && w.c.nc.direct != nil {
-		w.deadlineSet = 0
-		_ = w.c.nc.SetWriteDeadline(time.Time{}) // fails with the socket, as will the next write
-	}
 }
 
 // fail ends the connection because its socket failed.

@@ -173,7 +173,7 @@ func inspectEnhanced(p Packet, payload []byte) Packet {
 		p.Type, p.start, p.end = Command, h.pos, len(payload)
 		return p
 	}
-	p.Multi = h.layout != oneTrack
+	p.Multitrack, p.Multi = h.multitrack, h.layout != oneTrack
 	packetType := p.Kind.packetType(h.packetType)
 	if packetType == Opaque { // nobody knows what follows: the FourCC and the track are not read either
 		return p

@@ -36,7 +36,7 @@ var videoCases = []inspectCase{
 	{"CodedFramesX of VP8 is as CodedFrames", "93 76703038 10", Packet{Type: Frame, Codec: VP8, Keyframe: true, Enhanced: true}, "10"},
 	{"CodedFramesX has no composition time", "93 61763031 12000A0B", Packet{Type: Frame, Codec: AV1, Keyframe: true, Enhanced: true}, "12000A0B"},
 	{"packet type 5 is no Multitrack in video", "95 61763031 800A", Packet{Type: SequenceHeader, Codec: AV1, Enhanced: true}, "800A"},
-	{"multitrack metadata", "86 04 68766331 01 020009", Packet{Type: Metadata, Codec: H265, Track: 1, Enhanced: true}, "020009"},
+	{"multitrack metadata", "86 04 68766331 01 020009", Packet{Type: Metadata, Codec: H265, Track: 1, Enhanced: true, Multitrack: true}, "020009"},
 
 	{"HEVC keyframe with composition time", "91 68766331 000028 00000003 2601AF", Packet{Type: Frame, Codec: H265, Keyframe: true, Enhanced: true, CompositionTime: 40}, "00000003 2601AF"},
 	{"HEVC inter frame", "A1 68766331 000000 00000003 0201D0", Packet{Type: Frame, Codec: H265, Enhanced: true}, "00000003 0201D0"},
@@ -57,20 +57,20 @@ var videoCases = []inspectCase{
 	{"ModEx alone", "97", Packet{Enhanced: true, ModEx: true}, ""},
 	{"eight ModEx blocks", "97" + strings.Repeat("00AA07", 7) + "00AA03 68766331 01", Packet{Type: Frame, Codec: H265, Keyframe: true, Enhanced: true, ModEx: true}, "01"},
 	{"nine ModEx blocks", "97" + strings.Repeat("00AA07", 8) + "00AA03 68766331 01", Packet{Enhanced: true, ModEx: true}, ""},
-	{"ModEx then OneTrack", "A7 02 07A120 06 01 61766331 01 000028 00000003 419A24", Packet{Type: Frame, Codec: H264, Track: 1, Enhanced: true, ModEx: true, CompositionTime: 40}, "00000003 419A24"},
-	{"OneTrack sequence start", "96 00 61766331 01" + avcC720, Packet{Type: SequenceHeader, Codec: H264, Track: 1, Enhanced: true}, avcC720},
-	{"OneTrack frame", "A6 01 61766331 01 000028 00000003 419A24", Packet{Type: Frame, Codec: H264, Track: 1, Enhanced: true, CompositionTime: 40}, "00000003 419A24"},
-	{"OneTrack keyframe of track 255", "96 03 61766331 FF 00", Packet{Type: Frame, Codec: H264, Track: 255, Keyframe: true, Enhanced: true}, "00"},
-	{"OneTrack sequence end", "A6 02 61766331 01", Packet{Type: SequenceEnd, Codec: H264, Track: 1, Enhanced: true}, ""},
-	{"OneTrack sequence end ignores what follows", "A6 02 61766331 01 FFFF", Packet{Type: SequenceEnd, Codec: H264, Track: 1, Enhanced: true}, ""},
-	{"ManyTracks sizes include the composition time", manyTracksFrames, Packet{Type: Frame, Codec: H264, Enhanced: true, Multi: true}, "00000003 419A24"},
-	{"ManyTracksManyCodecs", manyCodecsFrames, Packet{Type: Frame, Codec: H264, Enhanced: true, Multi: true}, "00000003 419A24"},
-	{"ManyTracks sequence start", manyTracksHeaders, Packet{Type: SequenceHeader, Codec: H264, Track: 1, Enhanced: true, Multi: true}, avcC720},
-	{"ManyTracks with an empty first track", "96 11 61766331 00 000000 01 000004 00000001", Packet{Type: Frame, Codec: H264, Keyframe: true, Enhanced: true, Multi: true}, ""},
-	{"ManyTracks size beyond the end", "A6 13 61766331 00 000002 00", Packet{Enhanced: true, Multi: true}, ""},
-	{"ManyTracks without a track", "A6 13 61766331", Packet{Enhanced: true, Multi: true}, ""},
-	{"Multitrack inside Multitrack", "96 06 61766331 00 00", Packet{Enhanced: true}, ""},
-	{"ModEx inside Multitrack", "96 07 61766331 00 00", Packet{Enhanced: true}, ""},
+	{"ModEx then OneTrack", "A7 02 07A120 06 01 61766331 01 000028 00000003 419A24", Packet{Type: Frame, Codec: H264, Track: 1, Enhanced: true, Multitrack: true, ModEx: true, CompositionTime: 40}, "00000003 419A24"},
+	{"OneTrack sequence start", "96 00 61766331 01" + avcC720, Packet{Type: SequenceHeader, Codec: H264, Track: 1, Enhanced: true, Multitrack: true}, avcC720},
+	{"OneTrack frame", "A6 01 61766331 01 000028 00000003 419A24", Packet{Type: Frame, Codec: H264, Track: 1, Enhanced: true, Multitrack: true, CompositionTime: 40}, "00000003 419A24"},
+	{"OneTrack keyframe of track 255", "96 03 61766331 FF 00", Packet{Type: Frame, Codec: H264, Track: 255, Keyframe: true, Enhanced: true, Multitrack: true}, "00"},
+	{"OneTrack sequence end", "A6 02 61766331 01", Packet{Type: SequenceEnd, Codec: H264, Track: 1, Enhanced: true, Multitrack: true}, ""},
+	{"OneTrack sequence end ignores what follows", "A6 02 61766331 01 FFFF", Packet{Type: SequenceEnd, Codec: H264, Track: 1, Enhanced: true, Multitrack: true}, ""},
+	{"ManyTracks sizes include the composition time", manyTracksFrames, Packet{Type: Frame, Codec: H264, Enhanced: true, Multitrack: true, Multi: true}, "00000003 419A24"},
+	{"ManyTracksManyCodecs", manyCodecsFrames, Packet{Type: Frame, Codec: H264, Enhanced: true, Multitrack: true, Multi: true}, "00000003 419A24"},
+	{"ManyTracks sequence start", manyTracksHeaders, Packet{Type: SequenceHeader, Codec: H264, Track: 1, Enhanced: true, Multitrack: true, Multi: true}, avcC720},
+	{"ManyTracks with an empty first track", "96 11 61766331 00 000000 01 000004 00000001", Packet{Type: Frame, Codec: H264, Keyframe: true, Enhanced: true, Multitrack: true, Multi: true}, ""},
+	{"ManyTracks size beyond the end", "A6 13 61766331 00 000002 00", Packet{Enhanced: true, Multitrack: true, Multi: true}, ""},
+	{"ManyTracks without a track", "A6 13 61766331", Packet{Enhanced: true, Multitrack: true, Multi: true}, ""},
+	{"Multitrack inside Multitrack", "96 06 61766331 00 00", Packet{Enhanced: true, Multitrack: true}, ""},
+	{"ModEx inside Multitrack", "96 07 61766331 00 00", Packet{Enhanced: true, Multitrack: true}, ""},
 	{"reserved multitrack type", "96 30 61766331 00 00", Packet{Enhanced: true}, ""},
 	{"Multitrack alone", "96", Packet{Enhanced: true}, ""},
 	{"unknown FourCC is kept", "91 7A7A7A7A 00", Packet{Codec: 0x7A7A7A7A, Enhanced: true}, ""},
@@ -111,7 +111,7 @@ var videoCases = []inspectCase{
 }
 
 var audioCases = []inspectCase{
-	{"packet type 5 is Multitrack in audio", "95 00 6D703461 01 1190", Packet{Type: SequenceHeader, Codec: AAC, Track: 1, Enhanced: true}, "1190"},
+	{"packet type 5 is Multitrack in audio", "95 00 6D703461 01 1190", Packet{Type: SequenceHeader, Codec: AAC, Track: 1, Enhanced: true, Multitrack: true}, "1190"},
 	{"packet type 6 is no Multitrack in audio", "96 00 6D703461 01 1190", Packet{Enhanced: true}, ""},
 	{"first byte A7 is AAC and no ModEx", "A7 01 2110", Packet{Type: Frame, Codec: AAC}, "2110"},
 	{"channel config in a legacy AAC stream", "94 6D703461 01 06 0000003F", Packet{Type: ChannelConfig, Codec: AAC, Enhanced: true}, "01 06 0000003F"},
@@ -129,8 +129,8 @@ var audioCases = []inspectCase{
 	{"MP3 frame", "91 2E6D7033 FFFB", Packet{Type: Frame, Codec: MP3, Enhanced: true}, "FFFB"},
 	{"Opus frame with nanoseconds", "97 02 07A120 01 4F707573 FCFFFE", Packet{Type: Frame, Codec: Opus, Enhanced: true, ModEx: true}, "FCFFFE"},
 	{"Opus end", "92 4F707573", Packet{Type: SequenceEnd, Codec: Opus, Enhanced: true}, ""},
-	{"OneTrack frame", "95 01 6D703461 01 211004 60", Packet{Type: Frame, Codec: AAC, Track: 1, Enhanced: true}, "21100460"},
-	{"ManyTracks", "95 11 6D703461 01 000002 2110 00 000001 21", Packet{Type: Frame, Codec: AAC, Track: 1, Enhanced: true, Multi: true}, "2110"},
+	{"OneTrack frame", "95 01 6D703461 01 211004 60", Packet{Type: Frame, Codec: AAC, Track: 1, Enhanced: true, Multitrack: true}, "21100460"},
+	{"ManyTracks", "95 11 6D703461 01 000002 2110 00 000001 21", Packet{Type: Frame, Codec: AAC, Track: 1, Enhanced: true, Multitrack: true, Multi: true}, "2110"},
 	{"video FourCC in audio", "91 61766331 00", Packet{Codec: H264, Enhanced: true}, ""},
 	{"reserved packet type 3", "93 4F707573 00", Packet{Enhanced: true}, ""},
 	{"enhanced byte alone", "91", Packet{Enhanced: true}, ""},
@@ -230,7 +230,7 @@ func checkRewrites(t *testing.T, kind Kind, payload []byte) {
 
 	plain := Unwrap(kind, payload)
 	q = Inspect(kind, plain)
-	q.start, q.end, q.wire = p.start, p.end, p.wire
+	q.start, q.end, q.wire, q.Multitrack = p.start, p.end, p.wire, p.Multitrack
 	if q != p {
 		t.Errorf("% X: unwrapped %+v, was %+v", payload, q, p)
 	}

@@ -69,6 +69,8 @@ type Packet struct {
 	Keyframe bool
 	// Enhanced is set on messages with an Enhanced RTMP header.
 	Enhanced bool
+	// Multitrack is set on messages with a Multitrack header, whatever its layout.
+	Multitrack bool
 	// Multi is set on messages that may carry several tracks (ManyTracks, ManyTracksManyCodecs). Only the header and
 	// the first track were looked at: Split checks and delivers all.
 	Multi bool
@@ -113,7 +115,7 @@ func (p Packet) settle() Packet {
 
 // opaque keeps what the header told about a message that cannot be used further.
 func (p Packet) opaque() Packet {
-	return Packet{Kind: p.Kind, Codec: p.Codec, Track: p.Track, Enhanced: p.Enhanced, Multi: p.Multi, ModEx: p.ModEx}
+	return Packet{Kind: p.Kind, Codec: p.Codec, Track: p.Track, Enhanced: p.Enhanced, Multitrack: p.Multitrack, Multi: p.Multi, ModEx: p.ModEx}
 }
 
 // leastBody returns how many bytes a body of this type needs to be of use.

@@ -7,7 +7,7 @@ LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
 UNIT     := $$($(GO) list ./... | grep -v /test/e2e)
 
-.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare coverage packages
+.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ bench: ## run the micro-benchmarks
 
 bench-compare: ## measure beside nginx-rtmp, Node-Media-Server and the kernel, as root; COMPARE="-rounds 1"
 	$(GO) run ./test/compare $(COMPARE)
+
+conformance: packages ## run every test and write docs/conformance.md from them
+	$(GO) test -json -count=1 -timeout 10m ./... | $(GO) run ./test/conformance/report
 
 coverage: ## fail if the core is covered by less than 90 %
 	./test/coverage.sh 90 amf rtmp media stream

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,7 +48,7 @@ type scenario struct {
 }
 
 func (s *scenario) step(t *testing.T, d *datadriven.TestData) string {
-	if s.server == nil && d.Cmd != "server" {
+	if s.server == nil && d.Cmd != "server" && d.Cmd != "covers" {
 		s.start(d)
 	}
 	if err := s.run(d); err != nil {
@@ -70,6 +72,8 @@ func (s *scenario) run(d *datadriven.TestData) error {
 		return p.run(d)
 	}
 	switch d.Cmd {
+	case "covers":
+		return s.covers(d)
 	case "server":
 		s.start(d)
 	case "advance":
@@ -86,6 +90,18 @@ func (s *scenario) run(d *datadriven.TestData) error {
 		return s.server.Shutdown(context.Background())
 	default:
 		return fmt.Errorf("unknown step, or no peer %q", argument(0))
+	}
+	return nil
+}
+
+// covers names the rows of the conformance list that the scenario proves.
+func (s *scenario) covers(d *datadriven.TestData) error {
+	for _, a := range d.CmdArgs {
+		row, err := strconv.Atoi(a.Key)
+		if err != nil {
+			return err
+		}
+		conformance.Covers(s.t, row)
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func readExHeader(kind Kind, payload []byte) (h exHeader, ok bool) {
 		return h, false
 	}
 	h.tracks = h.pos
-	if kind == Video && h.packetType != packetTypeVideoMetadata && payload[0]>>4&0x07 == frameTypeCommand {
+	if kind == Video && h.packetType != packetTypeVideoMetadata && frameTypeOf(payload) == frameTypeCommand {
 		h.command = true
 		return h, h.pos < len(payload)
 	}
@@ -188,7 +188,7 @@ func inspectEnhanced(p Packet, payload []byte) Packet {
 		return p
 	}
 	p.Type, p.wire, p.start, p.end = packetType, h.packetType, t.start, t.end
-	p.Keyframe = p.Kind == Video && packetType == Frame && isKey(payload[0]>>4&0x07)
+	p.Keyframe = p.Kind == Video && packetType == Frame && isKey(frameTypeOf(payload))
 	return p.readCompositionTime(payload).settle()
 }
 

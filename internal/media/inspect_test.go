@@ -228,6 +228,10 @@ func checkRewrites(t *testing.T, kind Kind, payload []byte) {
 		t.Errorf("% X: without ModEx %+v, was %+v", payload, q, p)
 	}
 
+	if relayed := RelayMetadata(payload); kind == Video && InspectVideo(relayed) != p {
+		t.Errorf("% X: relayed %+v, was %+v", payload, InspectVideo(relayed), p)
+	}
+
 	plain := Unwrap(kind, payload)
 	q = Inspect(kind, plain)
 	q.start, q.end, q.wire, q.Multitrack = p.start, p.end, p.wire, p.Multitrack

@@ -61,3 +61,8 @@ func exact(b []byte) []byte {
 	copy(out, b)
 	return out[:len(out):len(out)]
 }
+
+// same tells whether a and b are the same memory.
+func same(a, b []byte) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}

@@ -114,3 +114,18 @@ func StripModEx(kind Kind, payload []byte) []byte {
 	out = append(out, payload[0]&0xF0|packetType)
 	return append(out, payload[pos:]...)
 }
+
+// RelayMetadata returns a video message of the type Metadata with frame type 5, the
+// only one with which FFmpeg knows it: it decodes others as frames. OBS sends frame
+// type 0. The frame type of Metadata has no meaning: Enhanced RTMP v2,
+// ExVideoTagHeader. That of a Multitrack message is left alone, since 5 would make a
+// command of it. Any other message is returned as it is.
+func RelayMetadata(payload []byte) []byte {
+	p := InspectVideo(payload)
+	if p.Type != Metadata || p.Multitrack || frameTypeOf(payload) == frameTypeCommand {
+		return payload
+	}
+	out := slices.Clone(payload)
+	out[0] = videoExBit | frameTypeCommand<<4 | payload[0]&0x0F
+	return out
+}

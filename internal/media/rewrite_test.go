@@ -141,6 +141,44 @@ func TestRewrites(t *testing.T) {
 	}
 }
 
+func TestMetadataIsRelayedWithFrameType5(t *testing.T) {
+	const kept = ""
+	for _, c := range []struct{ name, payload, want string }{
+		{"of OBS", "84 68766331 020009", "D4 68766331 020009"},
+		{"of a keyframe", "94 68766331 020009", "D4 68766331 020009"},
+		{"of an inter frame", "A4 61763031 020009", "D4 61763031 020009"},
+		{"behind ModEx", "97 02 07A120 04 68766331 020009", "D7 02 07A120 04 68766331 020009"},
+		{"behind two ModEx blocks", "87 00 AA 07 00 AA 04 68766331 020009", "D7 00 AA 07 00 AA 04 68766331 020009"},
+		{"of FFmpeg", "D4 68766331 020009", kept},
+		{"of a track", "86 04 68766331 01 020009", kept},
+		{"of track 0", "86 04 68766331 00 020009", kept},
+		{"of several tracks", "86 14 68766331 00 000001 02 01 000001 02", kept},
+		{"of a track behind ModEx", "87 00 AA 06 04 68766331 01 020009", kept},
+		{"cut short", "84 687663", kept},
+		{"empty", "", kept},
+		{"a frame", "91 68766331 000028 00", kept},
+		{"a command", "D1 00", kept},
+		{"legacy VP6", "14 00", kept},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			payload := exact(unhex(c.payload))
+			got := RelayMetadata(payload)
+			if c.want == kept {
+				if !same(got, payload) {
+					t.Errorf("got % X", got)
+				}
+				return
+			}
+			if !bytes.Equal(got, unhex(c.want)) || !bytes.Equal(payload, unhex(c.payload)) {
+				t.Errorf("got % X from % X", got, payload)
+			}
+			if p := InspectVideo(got); p.Type != Metadata || p.Keyframe {
+				t.Errorf("became %+v", p)
+			}
+		})
+	}
+}
+
 func FuzzSplit(f *testing.F) {
 	for _, c := range splitCases {
 		f.Add(c.kind == Video, unhex(c.payload))

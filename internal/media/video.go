@@ -13,6 +13,13 @@ const (
 	codecIDHEVC = 12
 )
 
+// AVCPacketType.
+const (
+	avcSequenceHeader = 0
+	avcNALU           = 1
+	avcEndOfSequence  = 2
+)
+
 const (
 	videoExBit    = 0x80 // set: Enhanced RTMP. It must be looked at before the frame type and the codec id
 	avcHeaderSize = 5    // frame type and codec, packet type, composition time
@@ -32,7 +39,7 @@ func InspectVideo(payload []byte) Packet {
 }
 
 func inspectLegacyVideo(p Packet, payload []byte) Packet {
-	frameType, id := payload[0]>>4, payload[0]&0x0F
+	frameType, id := frameTypeOf(payload), payload[0]&0x0F
 	p.Codec = legacyVideoCodec(id)
 	if len(payload) < 2 {
 		return p
@@ -57,20 +64,25 @@ func inspectLegacyVideo(p Packet, payload []byte) Packet {
 func inspectAVC(p Packet, payload []byte) Packet {
 	p.start = min(avcHeaderSize, len(payload))
 	switch payload[1] {
-	case 0:
+	case avcSequenceHeader:
 		p.Type = SequenceHeader
-	case 1:
-		p.Type, p.Keyframe = Frame, isKey(payload[0]>>4)
+	case avcNALU:
+		p.Type, p.Keyframe = Frame, isKey(frameTypeOf(payload))
 		if len(payload) >= avcHeaderSize {
 			p.CompositionTime = signed24(payload[2:])
 		}
-	case 2:
+	case avcEndOfSequence:
 		p.Type = SequenceEnd
 		p.start = p.end
 	default:
 		return p.opaque()
 	}
 	return p.settle()
+}
+
+// frameTypeOf returns that of a message of either layout.
+func frameTypeOf(payload []byte) byte {
+	return payload[0] >> 4 & 0x07
 }
 
 func isKey(frameType uint8) bool {

@@ -8,6 +8,15 @@ const (
 	soundFormatMP38k = 14
 )
 
+// The rest of the first byte of a legacy audio message.
+const (
+	soundRate11k = 1 << 2
+	soundRate22k = 2 << 2
+	soundRate44k = 3 << 2
+	soundSize16  = 1 << 1
+	soundStereo  = 1
+)
+
 const aacHeaderSize = 2 // sound format, packet type
 
 // InspectAudio reads the header of an audio message. It never fails: what it does not understand is Opaque.

@@ -12,7 +12,9 @@ const (
 	TraitModEx
 	// TraitCodecID12 is set on H.265 in the legacy layout.
 	TraitCodecID12
-	// TraitUnknown is set on Enhanced RTMP messages that cannot be understood.
+	// TraitUnknown is set on Enhanced RTMP messages without a codec that is known:
+	// new FourCCs, damaged headers, reserved packet types, and seek commands, which
+	// have no FourCC.
 	TraitUnknown
 	firstCodecTrait
 )
@@ -24,8 +26,14 @@ type Codecs Traits
 // enhancedCodecs are in the order of their bits.
 var enhancedCodecs = [...]Codec{H264, H265, H266, AV1, VP8, VP9, AAC, Opus, FLAC, MP3, AC3, EAC3}
 
-// AllCodecs are those that Enhanced RTMP v2 has.
-const AllCodecs = Codecs(firstCodecTrait<<len(enhancedCodecs) - firstCodecTrait)
+// The codecs that Enhanced RTMP v2 has.
+const (
+	AllCodecs   = Codecs(firstCodecTrait<<len(enhancedCodecs) - firstCodecTrait)
+	VideoCodecs = Codecs(firstCodecTrait<<6 - firstCodecTrait)
+	AudioCodecs = AllCodecs &^ VideoCodecs
+)
+
+const hvc1 = Codecs(firstCodecTrait << 1)
 
 // CodecSet returns the set of one codec, empty if Enhanced RTMP has no FourCC for
 // it.
@@ -38,11 +46,20 @@ func CodecSet(c Codec) Codecs {
 	return 0
 }
 
-// Traits returns those of an inspected message.
+// codecs returns those that messages of the kind can have.
+func (k Kind) codecs() Codecs {
+	if k == Video {
+		return VideoCodecs
+	}
+	return AudioCodecs
+}
+
+// Traits returns those of an inspected message. A message that is damaged behind
+// its FourCC has the traits of its codec.
 func (p Packet) Traits() Traits {
 	var t Traits
 	if !p.Enhanced {
-		if p.Kind == Video && p.Codec == H265 {
+		if p.Codec == H265 {
 			t = TraitCodecID12
 		}
 		return t
@@ -53,16 +70,13 @@ func (p Packet) Traits() Traits {
 	if p.Multitrack {
 		t |= TraitMultitrack
 	}
-	switch codec := Traits(CodecSet(p.Codec)); {
-	case p.Multi: // only the first track was looked at
-		t |= Traits(AllCodecs)
-	case p.Type == Command:
-	case codec == 0 || p.Type == Opaque:
-		t |= TraitUnknown
-	default:
-		t |= codec
+	if p.mixed { // the tracks behind the first may be of any codec
+		return t | TraitUnknown | Traits(p.Kind.codecs())
 	}
-	return t
+	if codec := CodecSet(p.Codec) & p.Kind.codecs(); codec != 0 {
+		return t | Traits(codec)
+	}
+	return t | TraitUnknown
 }
 
 // HEVCForm says how a viewer wants H.265.
@@ -87,7 +101,10 @@ type Capabilities struct {
 	// Enhanced are the codecs that the viewer takes in the layout of Enhanced
 	// RTMP. Others it gets in the legacy layout, if there is one, or not at all.
 	Enhanced Codecs
-	HEVC     HEVCForm
+	// HEVC chooses between the two layouts of H.265. HEVCByFourCC needs H265 in
+	// Enhanced to be of use. HEVCByCodecID comes before Enhanced for track 0; other
+	// tracks have no legacy layout.
+	HEVC HEVCForm
 }
 
 // Accepts returns the traits of messages that the viewer takes as they are: those
@@ -96,8 +113,8 @@ func (c Capabilities) Accepts() Traits {
 	if !c.Restricted {
 		return ^Traits(0)
 	}
-	t := Traits(c.Enhanced)
-	if c.Enhanced != 0 {
+	t := Traits(c.Enhanced & AllCodecs)
+	if t != 0 {
 		t |= TraitUnknown
 	}
 	if c.Multitrack {
@@ -106,32 +123,43 @@ func (c Capabilities) Accepts() Traits {
 	if c.ModEx {
 		t |= TraitModEx
 	}
-	switch c.HEVC {
-	case HEVCAsPublished:
+	if c.HEVC != HEVCByFourCC {
 		t |= TraitCodecID12
-	case HEVCByCodecID:
-		t |= TraitCodecID12
-		t &^= Traits(CodecSet(H265))
+	}
+	if c.HEVC == HEVCByCodecID {
+		t &^= Traits(hvc1)
 	}
 	return t
 }
 
 // For returns the capabilities without those that make no difference to messages
-// with the given traits: viewers for whom this is equal get the same bytes.
+// with exactly the given traits: viewers for whom this is equal get the same bytes.
+// It is the zero value for viewers who take such messages as they are.
 func (c Capabilities) For(t Traits) Capabilities {
-	if !c.Restricted || t&^c.Accepts() == 0 {
+	if t&^c.Accepts() == 0 {
 		return Capabilities{}
 	}
-	c.Multitrack = c.Multitrack && t&TraitMultitrack != 0
-	c.ModEx = c.ModEx && t&TraitModEx != 0
-	if t&TraitUnknown != 0 && c.Enhanced != 0 {
-		c.Enhanced = AllCodecs
-	} else {
-		c.Enhanced &= Codecs(t) | CodecSet(H265)
+	if t&TraitCodecID12 != 0 {
+		return Capabilities{Restricted: true, Enhanced: c.Enhanced & hvc1, HEVC: HEVCByFourCC}
 	}
-	if t&(TraitCodecID12|Traits(CodecSet(H265))) == 0 {
-		c.HEVC = HEVCAsPublished
-		c.Enhanced &^= CodecSet(H265)
+	key := Capabilities{
+		Restricted: true,
+		Multitrack: c.Multitrack && t&TraitMultitrack != 0,
+		ModEx:      c.ModEx && t&TraitModEx != 0,
 	}
-	return c
+	matter := Codecs(t) & AllCodecs
+	if matter&hvc1 != 0 && c.HEVC == HEVCByCodecID {
+		key.HEVC = HEVCByCodecID
+		if !key.Multitrack { // there is only track 0, which is not sent as hvc1
+			matter &^= hvc1
+		}
+	}
+	key.Enhanced = c.Enhanced & matter
+	if key.Enhanced == 0 && t&TraitUnknown != 0 && c.Enhanced&AllCodecs != 0 {
+		key.Enhanced = AllCodecs &^ matter // any codec will do for what is unknown
+	}
+	if key.Enhanced == 0 { // nothing of Enhanced RTMP is left, so neither are its headers
+		key.Multitrack, key.ModEx = false, false
+	}
+	return key
 }

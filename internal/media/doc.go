@@ -11,9 +11,11 @@
 //     it as it is, keeps nothing of it, and the connection goes on.
 //   - Nothing here panics, whatever the bytes, and memory is at most proportional to the input.
 //   - [Inspect], [InspectVideo] and [InspectAudio] run for each message: they allocate nothing and look only at the
-//     header. Everything else is for headers and other rare messages.
+//     header; nor does [Packet.Traits], which says whether a viewer has to be sent other bytes. Everything else is for
+//     headers and other rare messages, and for what all viewers of a kind share.
 //   - Payloads are shared and read-only. No function changes its argument; those that rewrite ([Split], [StripModEx],
-//     [Unwrap]) return new bytes, or the argument itself when there is nothing to rewrite.
+//     [Unwrap], [RelayMetadata], [Capabilities.Adapt]) return new bytes, or the argument itself when there is
+//     nothing to rewrite.
 //   - Nothing is remembered between messages: the track is in each of them, and a message that names none is of
 //     track 0.
 package media

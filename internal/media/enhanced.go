@@ -3,7 +3,10 @@ package media
 // Packet types of Enhanced RTMP v2 (VideoPacketType, AudioPacketType) that shape the header. Multitrack is 6 for
 // video and 5 for audio, where 5 means something else for video.
 const (
+	packetTypeSequenceStart   = 0
 	packetTypeCodedFrames     = 1
+	packetTypeSequenceEnd     = 2
+	packetTypeCodedFramesX    = 3
 	packetTypeVideoMetadata   = 4
 	packetTypeMPEG2TSSequence = 5
 	packetTypeAudioMultitrack = 5
@@ -104,10 +107,10 @@ func readExHeader(kind Kind, payload []byte) (h exHeader, ok bool) {
 		return h, h.pos < len(payload)
 	}
 	if h.packetType == kind.multitrack() {
+		h.multitrack = true
 		if h.tracks >= len(payload) {
 			return h, false
 		}
-		h.multitrack = true
 		h.layout, h.packetType = payload[h.tracks]>>4, payload[h.tracks]&0x0F
 		h.tracks++
 		if h.layout > manyTracksManyCodecs {
@@ -166,6 +169,7 @@ func inspectEnhanced(p Packet, payload []byte) Packet {
 	p.Enhanced = true
 	p.ModEx = payload[0]&0x0F == packetTypeModEx
 	h, ok := readExHeader(p.Kind, payload)
+	p.Multitrack = h.multitrack
 	if !ok {
 		return p
 	}
@@ -173,7 +177,7 @@ func inspectEnhanced(p Packet, payload []byte) Packet {
 		p.Type, p.start, p.end = Command, h.pos, len(payload)
 		return p
 	}
-	p.Multitrack, p.Multi = h.multitrack, h.layout != oneTrack
+	p.Multi, p.mixed = h.layout != oneTrack, h.layout == manyTracksManyCodecs
 	packetType := p.Kind.packetType(h.packetType)
 	if packetType == Opaque { // nobody knows what follows: the FourCC and the track are not read either
 		return p

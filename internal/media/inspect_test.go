@@ -71,8 +71,8 @@ var videoCases = []inspectCase{
 	{"ManyTracks without a track", "A6 13 61766331", Packet{Enhanced: true, Multitrack: true, Multi: true}, ""},
 	{"Multitrack inside Multitrack", "96 06 61766331 00 00", Packet{Enhanced: true, Multitrack: true}, ""},
 	{"ModEx inside Multitrack", "96 07 61766331 00 00", Packet{Enhanced: true, Multitrack: true}, ""},
-	{"reserved multitrack type", "96 30 61766331 00 00", Packet{Enhanced: true}, ""},
-	{"Multitrack alone", "96", Packet{Enhanced: true}, ""},
+	{"reserved multitrack type", "96 30 61766331 00 00", Packet{Enhanced: true, Multitrack: true}, ""},
+	{"Multitrack alone", "96", Packet{Enhanced: true, Multitrack: true}, ""},
 	{"unknown FourCC is kept", "91 7A7A7A7A 00", Packet{Codec: 0x7A7A7A7A, Enhanced: true}, ""},
 	{"unprintable FourCC", "91 00000107 00", Packet{Enhanced: true}, ""},
 	{"audio FourCC in video", "91 6D703461 00", Packet{Codec: AAC, Enhanced: true}, ""},
@@ -169,7 +169,7 @@ func TestInspectTellsTheFactsOfTheHeader(t *testing.T) {
 				if body := got.Body(payload); !bytes.Equal(body, unhex(c.body)) {
 					t.Errorf("body is % X, want %s", body, c.body)
 				}
-				got.start, got.end, got.wire = 0, 0, 0
+				got.start, got.end, got.wire, got.mixed = 0, 0, 0, false
 				c.want.Kind = kind
 				if got != c.want {
 					t.Errorf("got  %+v\nwant %+v", got, c.want)
@@ -270,6 +270,9 @@ func TestAnyFirstByteWithAnyShortLengthIsHarmless(t *testing.T) {
 					payload := exact([]byte{byte(first), second, 0x61, 0x76, 0x63, 0x31}[:length])
 					checkFacts(t, kind, payload)
 					checkRewrites(t, kind, payload)
+					for _, c := range []Capabilities{anything, permissive, legacyOnly, byFourCC} {
+						checkAdapt(t, c, kind, payload)
+					}
 				}
 			}
 		}

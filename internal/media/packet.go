@@ -69,7 +69,7 @@ type Packet struct {
 	Keyframe bool
 	// Enhanced is set on messages with an Enhanced RTMP header.
 	Enhanced bool
-	// Multitrack is set on messages with a Multitrack header, whatever its layout.
+	// Multitrack is set on messages with a Multitrack header, whatever its layout, and even if it is cut short.
 	Multitrack bool
 	// Multi is set on messages that may carry several tracks (ManyTracks, ManyTracksManyCodecs). Only the header and
 	// the first track were looked at: Split checks and delivers all.
@@ -82,6 +82,7 @@ type Packet struct {
 
 	start, end int   // limits of the body of the first track
 	wire       uint8 // Enhanced RTMP packet type, behind ModEx and Multitrack
+	mixed      bool  // ManyTracksManyCodecs: Codec is that of the first track only
 }
 
 // Inspect reads the header of a message of the given kind.
@@ -115,7 +116,7 @@ func (p Packet) settle() Packet {
 
 // opaque keeps what the header told about a message that cannot be used further.
 func (p Packet) opaque() Packet {
-	return Packet{Kind: p.Kind, Codec: p.Codec, Track: p.Track, Enhanced: p.Enhanced, Multitrack: p.Multitrack, Multi: p.Multi, ModEx: p.ModEx}
+	return Packet{Kind: p.Kind, Codec: p.Codec, Track: p.Track, Enhanced: p.Enhanced, Multitrack: p.Multitrack, Multi: p.Multi, mixed: p.mixed, ModEx: p.ModEx}
 }
 
 // leastBody returns how many bytes a body of this type needs to be of use.
@@ -137,6 +138,11 @@ func (p Packet) leastBody() int {
 // signed24 reads the three bytes of a composition time.
 func signed24(b []byte) int32 {
 	return int32(uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8) >> 8
+}
+
+// appendSigned24 writes the three bytes of a composition time.
+func appendSigned24(dst []byte, v int32) []byte {
+	return append(dst, byte(v>>16), byte(v>>8), byte(v))
 }
 
 // unsigned24 reads a three-byte size.

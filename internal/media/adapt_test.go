@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // Viewers as they come.
@@ -129,6 +131,7 @@ var adaptCases = []adaptCase{
 }
 
 func TestMessagesAreAdaptedToTheViewer(t *testing.T) {
+	conformance.Covers(t, 154, 177, 178, 179)
 	for _, test := range adaptCases {
 		t.Run(test.name, func(t *testing.T) {
 			payload := exact(unhex(test.payload))

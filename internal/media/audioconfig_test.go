@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 const (
@@ -65,6 +67,7 @@ func TestAudioConfigIsReadFromSequenceHeaders(t *testing.T) {
 }
 
 func TestAudioConfigTruncatedAnywhereIsHarmless(t *testing.T) {
+	conformance.Covers(t, 163)
 	for _, c := range audioConfigCases {
 		whole := unhex(c.payload)
 		for length := range whole {

@@ -7,9 +7,12 @@ import (
 	"reflect"
 	"testing"
 	"testing/iotest"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 func TestFLVIsWrittenToTheSpecification(t *testing.T) {
+	conformance.Covers(t, 165)
 	for _, c := range []struct {
 		name string
 		got  []byte

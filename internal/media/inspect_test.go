@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 const (
@@ -161,6 +163,7 @@ var audioCases = []inspectCase{
 var casesOf = map[Kind][]inspectCase{Video: videoCases, Audio: audioCases}
 
 func TestInspectTellsTheFactsOfTheHeader(t *testing.T) {
+	conformance.Covers(t, 147, 148, 149, 154, 167, 168, 169, 170, 174, 178, 182, 183, 186)
 	for kind, cases := range casesOf {
 		for _, c := range cases {
 			t.Run(kind.String()+"/"+c.name, func(t *testing.T) {
@@ -263,6 +266,7 @@ func checkRewrites(t *testing.T, kind Kind, payload []byte) {
 }
 
 func TestAnyFirstByteWithAnyShortLengthIsHarmless(t *testing.T) {
+	conformance.Covers(t, 150)
 	for kind := range casesOf {
 		for first := range 256 {
 			for _, second := range []byte{0, 1, 2, 3, 4, 5, 6, 7, 0x10, 0x11, 0x16, 0x20, 0x30, 0xFF} {

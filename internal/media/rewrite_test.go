@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 const (
@@ -76,6 +78,7 @@ func opusTracks(n int) []TrackPacket {
 }
 
 func TestSplitGivesOneMessageForEachTrack(t *testing.T) {
+	conformance.Covers(t, 175, 176, 177)
 	for _, c := range splitCases {
 		t.Run(c.name, func(t *testing.T) {
 			payload := exact(unhex(c.payload))
@@ -142,6 +145,7 @@ func TestRewrites(t *testing.T) {
 }
 
 func TestMetadataIsRelayedWithFrameType5(t *testing.T) {
+	conformance.Covers(t, 169)
 	const kept = ""
 	for _, c := range []struct{ name, payload, want string }{
 		{"of OBS", "84 68766331 020009", "D4 68766331 020009"},

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 type videoConfigCase struct {
@@ -162,6 +164,7 @@ func av1Timed() []byte {
 }
 
 func TestVideoConfigIsReadFromSequenceHeaders(t *testing.T) {
+	conformance.Covers(t, 164)
 	for _, c := range videoConfigCases {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := ParseVideoConfig(exact(c.payload))
@@ -173,6 +176,7 @@ func TestVideoConfigIsReadFromSequenceHeaders(t *testing.T) {
 }
 
 func TestExpGolombCodesAreBounded(t *testing.T) {
+	conformance.Covers(t, 163)
 	for _, c := range []struct {
 		bits string
 		want uint32
@@ -194,6 +198,7 @@ func TestExpGolombCodesAreBounded(t *testing.T) {
 }
 
 func TestVideoConfigTruncatedAnywhereIsHarmless(t *testing.T) {
+	conformance.Covers(t, 163)
 	for _, c := range videoConfigCases {
 		for length := range c.payload {
 			checkVideoConfig(t, exact(c.payload[:length]))

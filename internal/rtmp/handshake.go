@@ -72,39 +72,51 @@ type Handshake struct {
 // io.ErrUnexpectedEOF; one with another protocol, a [*ForeignProtocolError], and
 // then nothing is written.
 func AcceptHandshake(r io.Reader, w io.Writer, o HandshakeOptions) (Handshake, error) {
-	// C1 is read into the place of S2, which echoes it.
-	reply := make([]byte, helloSize+HandshakeSize)
-	if err := readHello(r, reply[HandshakeSize:]); err != nil {
+	hello := make([]byte, helloSize)
+	if err := readHello(r, hello); err != nil {
 		return Handshake{}, fmt.Errorf("handshake: read C0 and C1: %w", err)
 	}
-	hs, err := respond(reply, o)
+	reply, hs, err := respond(hello[1:], o)
 	if err != nil {
 		return Handshake{}, err
 	}
 	if _, err := w.Write(reply); err != nil {
 		return Handshake{}, fmt.Errorf("handshake: write S0, S1 and S2: %w", err)
 	}
-	if _, err := io.ReadFull(r, reply[:HandshakeSize]); err != nil {
+	if err := skipEcho(r, hello[1:]); err != nil {
 		return Handshake{}, fmt.Errorf("handshake: read C2: %w", noEOF(err))
 	}
 	return hs, nil
 }
 
-// respond lays out S0, S1 and S2 in reply, whose last 1536 bytes hold C1.
-func respond(reply []byte, o HandshakeOptions) (Handshake, error) {
+// skipEcho reads C2, which fills room. The peer may take its time with it, and a
+// buffered reader needs no room meanwhile.
+func skipEcho(r io.Reader, room []byte) error {
+	if buffered, ok := r.(Source); ok {
+		_, err := buffered.Discard(len(room))
+		return err
+	}
+	_, err := io.ReadFull(r, room)
+	return err
+}
+
+// respond lays out S0, S1 and S2.
+func respond(c1 []byte, o HandshakeOptions) ([]byte, Handshake, error) {
+	reply := make([]byte, helloSize+HandshakeSize)
 	s1, s2 := reply[1:helloSize], reply[helloSize:]
+	copy(s2, c1) // S2 echoes it
 	hs := Handshake{PeerVersion: [4]byte(s2[4:8])}
 	scheme, digest := findDigest(s2, clientSigner.helloKey)
 	hs.Scheme = scheme
 
 	reply[0] = Version
 	if err := fillHello(s1, scheme, &serverSigner, o); err != nil {
-		return Handshake{}, fmt.Errorf("handshake: fill S1: %w", err)
+		return nil, Handshake{}, fmt.Errorf("handshake: fill S1: %w", err)
 	}
 	if scheme != SchemeSimple {
 		signEcho(s2, digest, serverSigner.echoKey)
 	}
-	return hs, nil
+	return reply, hs, nil
 }
 
 // DialHandshake performs the client side of the handshake, with a C1 of the

@@ -151,6 +151,9 @@ func (c *conn) open(r io.Reader) error {
 func (c *conn) handshake(r io.Reader) error {
 	stop := context.AfterFunc(c.ctx, func() { _ = c.nc.SetWriteDeadline(longAgo) })
 	defer stop()
+	if err := c.in.await(); err != nil { // who says nothing costs no memory for it
+		return err
+	}
 	hs, err := rtmp.AcceptHandshake(r, c.nc, rtmp.HandshakeOptions{Random: rand.Reader})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // hookedConn is the server's end of a connection, with a fault of the network
@@ -89,6 +90,7 @@ func (f *fixture) wantLog(text string, n int) {
 }
 
 func TestAPeerThatDoesNotReadTheHandshakeIsCutOff(t *testing.T) {
+	conformance.Covers(t, 206)
 	for name, interrupt := range map[string]func(*fixture){
 		string(ReasonHandshakeTimeout): func(*fixture) { time.Sleep(handshakeTimeout) },
 		string(ReasonShutdown): func(f *fixture) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // Control messages as chunks.
@@ -97,6 +99,7 @@ func acks(a *AckWindow, from, to, step uint64) []uint64 {
 }
 
 func TestAckWindow(t *testing.T) {
+	conformance.Covers(t, 74)
 	for _, c := range []struct {
 		name   string
 		set    []uint32
@@ -129,6 +132,7 @@ func TestAckWindow(t *testing.T) {
 }
 
 func TestAckWindowCountsBeyond4GiB(t *testing.T) {
+	conformance.Covers(t, 73)
 	a := AckWindow{acked: 1<<32 - 1_000_000}
 	if sequence, due := a.Due(1<<32 + 249_999); due {
 		t.Errorf("too early: %d", sequence)

@@ -130,7 +130,7 @@ func TestOddControlMessagesAreTolerated(t *testing.T) {
 // a reason that the log tells.
 func TestBreachesOfTheChunkLayerEndTheConnection(t *testing.T) {
 	var crowd []byte
-	for i := range rtmp.MaxChunkStreams + 1 {
+	for i := range 65 - 2 { // the client has used two
 		crowd = append(crowd, 0, byte(i), 0, 0, 0, 0, 0, 0, byte(rtmp.TypeAudio), 1, 0, 0, 0)
 	}
 	partial := "06 000000 00C350 09 01000000" // 50,000 bytes of video
@@ -310,6 +310,29 @@ func TestAPublisherThatAnswersNoPingsStays(t *testing.T) {
 		}
 		f.wantLog("msg=end", 0)
 	})
+}
+
+// After one header each byte is an empty message: far more of them pass than a
+// stream has, and no more.
+func TestEmptyMessagesAreLimited(t *testing.T) {
+	conformance.Covers(t, 60)
+	for _, n := range []int{messageBurst / 2, messageBurst * 3 / 2} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, nil)
+			defer f.stop()
+			_, conn := f.client("live")
+			defer func() { _ = conn.Close() }()
+			_, _ = conn.Write(append(unhex("04 000000 000000 08 01000000"), bytes.Repeat([]byte{0xC4}, n)...))
+			go func() { _ = drain(conn) }()
+			time.Sleep(2 * lingerTimeout)
+			want := 0
+			if n > messageBurst {
+				want = 1
+			}
+			f.wantLog(`reason="`+string(ReasonFlood)+`"`, want)
+			f.wantLog("msg=end", want)
+		})
+	}
 }
 
 // TestUnreadPongsDoNotPileUp has a client ping 100,000 times, as fast as it may,

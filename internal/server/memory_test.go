@@ -21,41 +21,61 @@ func footprint() (heap, goroutines int) {
 // TestAHandshakeCostsLittle has many clients stop in each step of the handshake.
 func TestAHandshakeCostsLittle(t *testing.T) {
 	conformance.Covers(t, 20)
-	for name, sent := range map[string][]byte{"nothing sent": nil, "C0 sent": hello()[:1], "C1 sent": hello()} {
-		t.Run(name, func(t *testing.T) {
-			const clients = 200
-			limit := 5 << 10
+	for _, test := range []struct {
+		name  string
+		sent  []byte
+		limit int
+	}{
+		{"nothing sent", nil, 4 << 10},
+		{"C0 sent", hello()[:1], 5 << 10},
+		{"C1 sent", hello(), 4 << 10},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			limit := test.limit
 			if !directInputs {
 				limit += smallestBuffer
 			}
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
+			// What else happens in the process can only add to it.
+			each := idleCost(t, test.sent)
+			for try := 0; try < 3 && each > limit; try++ {
+				each = idleCost(t, test.sent)
 			}
-			heap, _ := footprint()
-			pairs := socketPairs(t, listener, clients)
-			sockets, _ := footprint()
-			sockets -= heap
-			f := newFixture(t, nil)
-			go func() { _ = f.Serve(listener) }()
-			heap, goroutines := footprint()
-			conns := idleClients(t, listener.Addr().String(), clients, sent)
-			for f.Connections() < clients {
-				runtime.Gosched()
-			}
-			with, running := footprint()
-			if each := (with - heap - sockets) / clients; each > limit {
+			if each > limit {
 				t.Errorf("a connection takes %d bytes, want %d at most", each, limit)
 			}
-			if each := float64(running-goroutines) / clients; each > 1.1 {
-				t.Errorf("a connection takes %.2f goroutines, want one", each)
-			}
-			for _, conn := range append(pairs, conns...) {
-				_ = conn.Close()
-			}
-			f.stop()
 		})
 	}
+}
+
+// idleCost returns what the server needs for each connection whose client has
+// sent some bytes and waits.
+func idleCost(t *testing.T, sent []byte) int {
+	t.Helper()
+	const clients = 200
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	heap, _ := footprint()
+	pairs := socketPairs(t, listener, clients)
+	sockets, _ := footprint()
+	sockets -= heap
+	f := newFixture(t, nil)
+	go func() { _ = f.Serve(listener) }()
+	heap, goroutines := footprint()
+	conns := idleClients(t, listener.Addr().String(), clients, sent)
+	for f.Connections() < clients {
+		runtime.Gosched()
+	}
+	with, running := footprint()
+	if each := float64(running-goroutines) / clients; each > 1.1 {
+		t.Errorf("a connection takes %.2f goroutines, want one", each)
+	}
+	for _, conn := range append(pairs, conns...) {
+		_ = conn.Close()
+	}
+	f.stop()
+	return (with - heap - sockets) / clients
 }
 
 // socketPairs returns both ends of n connections that nobody serves.

@@ -18,8 +18,12 @@ type Limits struct {
 	Values int
 }
 
-// CommandLimits suit an RTMP command or data message: far more than any client sends.
+// CommandLimits suit an RTMP command: far more than any client sends.
 var CommandLimits = Limits{Depth: 16, Values: 1024}
+
+// DataLimits suit an RTMP data message. The metadata of a file lists every keyframe: ten hours of them fit. FFmpeg reads
+// no deeper than this.
+var DataLimits = Limits{Depth: 16, Values: 1 << 16}
 
 // Decoder reads the AMF0 values of one message, between which references may reach.
 type Decoder struct {

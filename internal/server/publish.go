@@ -104,6 +104,7 @@ func (c *conn) unpublish(s *netStream) {
 	s.publication, s.grant = nil, nil
 	if publication != nil {
 		publication.Close()
+		c.ignored += publication.Log().Unreadable()
 	}
 	c.server.giveBack(g)
 	if publication != nil && !c.ended() { // else the connection's end says it

@@ -21,6 +21,8 @@ type Log struct {
 	ended atomic.Bool
 	// run is what the fan-out is sending at the moment.
 	run atomic.Pointer[run]
+	// unreadable counts the data messages that were left out.
+	unreadable atomic.Uint64
 
 	// What follows is the publisher's alone.
 
@@ -112,12 +114,12 @@ func (l *Log) Append(m rtmp.Message, now time.Duration) {
 // metadata is the name of the data message that newcomers get first.
 const metadata = "onMetaData"
 
-// appendData adds a data message. What does not start with a name is dropped,
-// as FFmpeg's time codes: it would end the sessions of FFmpeg players.
+// appendData adds a data message. What players could not read is left out: it
+// would end their sessions, as FFmpeg's time codes do, which have no name.
 func (l *Log) appendData(m rtmp.Message, now time.Duration) {
-	script, ok := media.ParseScript(m.Payload)
+	script, _ := media.ParseScript(m.Payload)
 	switch {
-	case !ok || script.Name == "" || script.Name == "|RtmpSampleAccess":
+	case script.Name == "|RtmpSampleAccess":
 		return
 	case script.Clear:
 		if script.Name == metadata {
@@ -125,7 +127,12 @@ func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 		}
 		return
 	}
-	m.Payload = script.Body
+	payload, ok := readable(script)
+	if !ok {
+		l.unreadable.Add(1)
+		return
+	}
+	m.Payload = payload
 	node := newMessage(m, l.chunkSize)
 	l.link(node, now)
 	if script.Name == metadata {
@@ -133,6 +140,18 @@ func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 	}
 	l.advance(node)
 }
+
+// readable returns a data message as players are sent it, or false.
+func readable(s media.Script) ([]byte, bool) {
+	if s.Name == metadata {
+		return rtmp.NormalizeMetadata(s.Body)
+	}
+	return s.Body, rtmp.IsData(s.Body)
+}
+
+// Unreadable returns how many data messages of the publisher were left out,
+// since players cannot read them.
+func (l *Log) Unreadable() uint64 { return l.unreadable.Load() }
 
 func (l *Log) forgetMetadata() {
 	h := header{kind: rtmp.TypeData}

@@ -45,6 +45,9 @@ func message(token string) rtmp.Message {
 			m.Payload = append([]byte(special.payload), byte(len(content)))
 			m.Payload = append(m.Payload, content...)
 		}
+		if strings.HasSuffix(special.payload, metadataStart) {
+			m.Payload = append(m.Payload, metadataEnd...)
+		}
 		return m
 	}
 	name, key := strings.CutSuffix(name, "!")
@@ -57,13 +60,19 @@ func message(token string) rtmp.Message {
 	return m
 }
 
+// The metadata is an array of one text, whose length and content come between.
+const (
+	metadataStart = "\x08\x00\x00\x00\x01\x00\x01x\x02\x00"
+	metadataEnd   = "\x00\x00\x09"
+)
+
 var plain = map[string]struct {
 	kind    rtmp.MessageType
 	payload string
 }{
-	"meta":    {rtmp.TypeData, "\x02\x00\x0aonMetaData\x02\x00"},
-	"setmeta": {rtmp.TypeData, "\x02\x00\x0d@setDataFrame\x02\x00\x0aonMetaData\x02\x00"},
-	"meta3":   {rtmp.TypeDataAMF3, "\x00\x02\x00\x0aonMetaData\x02\x00"},
+	"meta":    {rtmp.TypeData, "\x02\x00\x0aonMetaData" + metadataStart},
+	"setmeta": {rtmp.TypeData, "\x02\x00\x0d@setDataFrame\x02\x00\x0aonMetaData" + metadataStart},
+	"meta3":   {rtmp.TypeDataAMF3, "\x00\x02\x00\x0aonMetaData" + metadataStart},
 	"text":    {rtmp.TypeData, "\x02\x00\x0aonTextData\x02\x00"},
 	"access":  {rtmp.TypeData, "\x02\x00\x11|RtmpSampleAccess\x01\x01"},
 	"clear":   {rtmp.TypeData, "\x02\x00\x0f@clearDataFrame\x02\x00\x0aonMetaData"},
@@ -162,7 +171,7 @@ func dataText(payload []byte) string {
 	for name, special := range plain {
 		content, ok := strings.CutPrefix(string(payload), special.payload)
 		if ok && special.kind == rtmp.TypeData && content != "" {
-			return name + "=" + content[1:] // behind the length
+			return name + "=" + strings.TrimSuffix(content[1:], metadataEnd) // behind the length
 		}
 	}
 	return fmt.Sprintf("data % x", payload)

@@ -12,6 +12,7 @@ import (
 // packages are where the programs come from.
 var packages = map[string]string{
 	"ffmpeg":         "ffmpeg",
+	"ffprobe":        "ffmpeg",
 	"rtmpdump":       "rtmpdump",
 	"gst-launch-1.0": "gstreamer1.0-tools",
 	"ip":             "iproute2",

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // decodeAll returns every value of the input.
@@ -27,6 +29,7 @@ func decodeAll(b []byte, limits Limits) ([]any, *Decoder, error) {
 }
 
 func TestDecodeReadsEveryVector(t *testing.T) {
+	conformance.Covers(t, 125, 132, 137)
 	for _, v := range slices.Concat(canonical, readable) {
 		t.Run(v.name, func(t *testing.T) {
 			b := unhex(t, v.hex)
@@ -56,6 +59,7 @@ func TestAppendWritesEveryCanonicalVector(t *testing.T) {
 }
 
 func TestDecodeRefusesInvalidInputForGood(t *testing.T) {
+	conformance.Covers(t, 125, 134, 135)
 	for _, r := range refused {
 		t.Run(r.name, func(t *testing.T) {
 			_, d, err := decodeAll(unhex(t, r.hex), CommandLimits)
@@ -71,6 +75,7 @@ func TestDecodeRefusesInvalidInputForGood(t *testing.T) {
 
 // A prefix is an error, except where only end marks are missing: then with one mark more it must be the same value.
 func TestDecodeOfEveryPrefixFailsOrLacksOnlyEndMarks(t *testing.T) {
+	conformance.Covers(t, 138)
 	for _, v := range slices.Concat(canonical, readable) {
 		b := unhex(t, v.hex)
 		for n := 1; n < len(b); n++ {
@@ -106,6 +111,39 @@ func TestDecodeReadsTheValuesOfACommand(t *testing.T) {
 	}
 	if _, err := d.Decode(); !errors.Is(err, ErrMarker) {
 		t.Errorf("padding: error %v", err)
+	}
+}
+
+// The count of an ECMA array is whatever the encoder wrote: the end mark decides.
+func TestECMACountsAreHints(t *testing.T) {
+	conformance.Covers(t, 126)
+	want := []any{ECMAArray{{"a", nil}, {"b", true}}, "next"}
+	for _, count := range []string{"00000000", "00000001", "00000002", "00000003", "FFFFFFFF"} {
+		got, _, err := decodeAll(unhex(t, "08"+count+"0001 61 05 0001 62 0101 000009 02 0004 6E657874"), CommandLimits)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("count %s: got %#v, %v", count, got, err)
+		}
+	}
+}
+
+// OBS up to version 30 sends its second audio track in such a message.
+func TestTheSwitchToAMF3LastsForOneValue(t *testing.T) {
+	conformance.Covers(t, 131)
+	media := AVMPlus{ByteArray{0xAF, 0x01, 0x21, 0x10, 0x04, 0x60}}
+	object := AVMPlus{Object3{"", true, []Property{}, []Property{{"a", Integer(1)}, {"b", "x"}}}}
+	for _, c := range []struct {
+		name, hex string
+		want      []any
+	}{
+		{"byte array", "02 000F 6164646974696F6E616C4D65646961 03 0002 6964 02 0007 73747265616D30 0005 6D65646961 11 0C 0D AF0121100460 000009",
+			[]any{"additionalMedia", Object{{"id", "stream0"}, {"media", media}}}},
+		{"string, then AMF0", "11 06 0B 68656C6C6F 02 0002 6869", []any{AVMPlus{"hello"}, "hi"}},
+		{"object, then AMF0", "11 0A 0B 01 03 61 04 01 03 62 06 03 78 01 0101", []any{object, true}},
+	} {
+		got, _, err := decodeAll(unhex(t, c.hex), CommandLimits)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %#v, %v", c.name, got, err)
+		}
 	}
 }
 

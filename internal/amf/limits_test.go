@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // nest returns n times what opens a level, then the innermost content, then n times what closes one.
@@ -51,6 +53,7 @@ func TestDepthLimitIsExact(t *testing.T) {
 }
 
 func TestDepthLimitCoversTheMixOfFormats(t *testing.T) {
+	conformance.Covers(t, 129)
 	mixed := func(amf0, amf3 int) []byte {
 		return nest(t, amf0, "0A 00000001", "11 "+strings.Repeat("09 03 01 ", amf3)+"01", "")
 	}
@@ -144,6 +147,7 @@ func allocated(f func()) uint64 {
 }
 
 func TestBombsAreRefusedCheaply(t *testing.T) {
+	conformance.Covers(t, 127, 128, 129, 130, 133)
 	type bomb struct {
 		name string
 		want error
@@ -153,6 +157,7 @@ func TestBombsAreRefusedCheaply(t *testing.T) {
 	bombs := []bomb{
 		{"strict array count", ErrTruncated, unhex(t, "0A FFFFFFFF")},
 		{"strict array count over much input", ErrValues, append(unhex(t, "0A 00100000"), zeros...)},
+		{"1 MiB of nulls in a strict array", ErrValues, append(unhex(t, "0A 00100000"), bytes.Repeat([]byte{amf0Null}, 1<<20)...)},
 		{"strict arrays each claiming 1,000", ErrMarker, slices.Concat(bytes.Repeat(unhex(t, "0A 000003E8"), 15), bytes.Repeat([]byte{0x0E}, 1000))},
 		{"long string length", ErrTruncated, unhex(t, "0C FFFFFFFF")},
 		{"XML length", ErrTruncated, unhex(t, "0F FFFFFFFF")},

@@ -175,6 +175,7 @@ var refused = []refusal{
 	{"reference without a table", ErrReference, "07 0000"},
 	{"reference past the table", ErrReference, "0A 00000002 03 000009 07 0002"},
 	{"reference to itself", ErrReference, "0A 00000001 07 0000"},
+	{"reference to the object that holds it", ErrReference, "03 0001 61 07 0000 000009"},
 	{"reference to the parent", ErrReference, "03 0001 61 03 0001 62 07 0000 000009 000009"},
 
 	{"AMF3 unknown marker", ErrMarker, "11 12"},

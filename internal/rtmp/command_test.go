@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // Starts of commands: the name "c" and transaction 1, then a command object.
@@ -170,6 +171,7 @@ func TestArgIsNilWhereTheSenderLeftItOut(t *testing.T) {
 }
 
 func TestStreamIDTakesIntegersOnly(t *testing.T) {
+	conformance.Covers(t, 136)
 	for _, c := range []struct {
 		value any
 		want  uint32

@@ -162,7 +162,8 @@ func (c *conn) createStream(in call) error {
 // and some give nothing. Ids that are not this client's mean nothing.
 func (c *conn) deleteStream(in call) error {
 	streams := c.named(in, (*netStream).busy)
-	if id, ok := rtmp.StreamID(in.Arg(0)); ok {
+	if _, isNumber := amf.AsNumber(in.Arg(0)); isNumber {
+		id, _ := rtmp.StreamID(in.Arg(0)) // of what is no id: 0, which no stream has
 		streams = c.numbered(id)
 	}
 	for _, s := range streams {

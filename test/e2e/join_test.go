@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // A player that comes late gets the metadata, the sequence headers, the newest
 // keyframe group and then exactly what everybody gets: nothing older.
 func TestLatePlayerStartsWithTheNewestGroup(t *testing.T) {
 	t.Parallel()
+	conformance.Covers(t, 144, 145)
 	s := startServer(t)
 	const path = "channel/key"
 	watcher := play(t, s, path).record()

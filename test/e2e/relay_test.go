@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // playing is a player program and the file it writes.
@@ -30,6 +32,7 @@ func playAll(t *testing.T, s *server, path string, already int) []playing {
 // publisher or came in the middle.
 func TestPlayersGetWhatWasPublished(t *testing.T) {
 	t.Parallel()
+	conformance.Covers(t, 151, 152, 153)
 	for _, name := range []string{fileAV, fileAudio, fileVideo, fileMP3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

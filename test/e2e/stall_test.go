@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // stallLimit is within how long a viewer that stopped reading has to be gone. The
@@ -19,6 +20,7 @@ const stallLimit = 10 * time.Second
 // reads, is closed within 10 s, and nobody else notices.
 func TestStalledViewerIsClosedAndHarmsNobody(t *testing.T) {
 	t.Parallel()
+	conformance.Covers(t, 158)
 	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
 	const path = "channel/key"
 	watcher := play(t, s, path).record()

@@ -22,7 +22,7 @@ var (
 )
 
 // ParseScript looks at a data message in AMF0. It reports false when the message does not begin with a string, such
-// as the time code messages of FFmpeg: those have no name and are forwarded as they are. A message of type 15 has one
+// as the time code messages of FFmpeg. A message of type 15 has one
 // byte before the AMF0 values, which the caller takes off.
 func ParseScript(payload []byte) (Script, bool) {
 	if _, ok := leadingString(payload); !ok {

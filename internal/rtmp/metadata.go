@@ -1,8 +1,6 @@
 package rtmp
 
 import (
-	"errors"
-	"io"
 	"math"
 	"strconv"
 	"time"
@@ -66,22 +64,6 @@ func NormalizeMetadata(payload []byte) ([]byte, bool) {
 			return amf.Append(amf.Append(nil, name), array), true
 		}
 	}
-}
-
-// IsData reports whether players can be sent a data message as it is: it starts
-// with a name that FFmpeg takes, and what follows decodes within
-// [amf.DataLimits]. Bytes behind the first value may be padding.
-func IsData(payload []byte) bool {
-	d := amf.NewDecoder(payload, amf.DataLimits)
-	first, err := d.Decode()
-	if err != nil {
-		return false
-	}
-	if name, ok := amf.AsString(first); !ok || name == "" || len(name) > maxDataName {
-		return false
-	}
-	_, err = d.Decode()
-	return err == nil || errors.Is(err, io.EOF)
 }
 
 func plainProperties(properties []amf.Property) amf.Object {

@@ -179,31 +179,6 @@ func TestMetadataThatCannotBeDecodedIsRefused(t *testing.T) {
 	}
 }
 
-func TestDataIsWhatPlayersCanBeSent(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		payload []byte
-		want    bool
-	}{
-		{"timed text", encodeValues("onTextData", amf.Object{property("text", "x")}), true},
-		{"name alone", encodeValues("onFI"), true},
-		{"padding", append(encodeValues("onCuePoint", amf.Object{}), 0xFF), true},
-		{"second audio track of OBS", encodeValues("additionalMedia",
-			amf.Object{property("id", "stream0"), property("media", amf.AVMPlus{Value: amf.ByteArray{0xAF, 1}})}), true},
-		{"longest name", encodeValues(strings.Repeat("n", 63)), true},
-		{"name too long", encodeValues(strings.Repeat("n", 64)), false},
-		{"empty name", encodeValues("", 1.0), false},
-		{"time code of FFmpeg", unhex("00 010203"), false},
-		{"number", encodeValues(1.0), false},
-		{"garbage", unhex("02 0002 6869 0E"), false},
-		{"nothing", nil, false},
-	} {
-		if got := IsData(test.payload); got != test.want {
-			t.Errorf("%s: got %v", test.name, got)
-		}
-	}
-}
-
 func TestPlainMetadataCostsNothing(t *testing.T) {
 	payload := metadataOf(property("width", 1280.0), property("videoTrackIdInfoMap", trackMap))
 	if n := testing.AllocsPerRun(100, func() { NormalizeMetadata(payload) }); n != 0 {

@@ -114,8 +114,9 @@ func (l *Log) Append(m rtmp.Message, now time.Duration) {
 // metadata is the name of the data message that newcomers get first.
 const metadata = "onMetaData"
 
-// appendData adds a data message. What players could not read is left out: it
-// would end their sessions, as FFmpeg's time codes do, which have no name.
+// appendData adds a data message, in the form that players can take. What has no
+// such form is left out: it would end their sessions, as FFmpeg's time codes do,
+// which have no name.
 func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 	script, _ := media.ParseScript(m.Payload)
 	switch {
@@ -146,7 +147,7 @@ func readable(s media.Script) ([]byte, bool) {
 	if s.Name == metadata {
 		return rtmp.NormalizeMetadata(s.Body)
 	}
-	return s.Body, rtmp.IsData(s.Body)
+	return rtmp.NormalizeData(s.Body)
 }
 
 // Unreadable returns how many data messages of the publisher were left out,

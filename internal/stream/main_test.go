@@ -31,7 +31,7 @@ const (
 //	vhh0=A   ManyTracks header: tracks 0 and 1  vee0 ManyTracks sequence end of 0 and 1
 //	vv0!     ManyTracks frame: tracks 1 and 0
 //	hdr0=A   colour information; hdr0 without content takes it back
-//	cc0=A    channel configuration              meta=X  onMetaData, text=X onTextData
+//	cc0=A    channel configuration              meta=X  onMetaData, text=X onCuePoint
 //
 // Those of the table plain have no track. The arrival time is the timestamp.
 func message(token string) rtmp.Message {
@@ -73,7 +73,7 @@ var plain = map[string]struct {
 	"meta":    {rtmp.TypeData, "\x02\x00\x0aonMetaData" + metadataStart},
 	"setmeta": {rtmp.TypeData, "\x02\x00\x0d@setDataFrame\x02\x00\x0aonMetaData" + metadataStart},
 	"meta3":   {rtmp.TypeDataAMF3, "\x00\x02\x00\x0aonMetaData" + metadataStart},
-	"text":    {rtmp.TypeData, "\x02\x00\x0aonTextData\x02\x00"},
+	"text":    {rtmp.TypeData, "\x02\x00\x0aonCuePoint\x02\x00"},
 	"access":  {rtmp.TypeData, "\x02\x00\x11|RtmpSampleAccess\x01\x01"},
 	"clear":   {rtmp.TypeData, "\x02\x00\x0f@clearDataFrame\x02\x00\x0aonMetaData"},
 	"clear2":  {rtmp.TypeData, "\x02\x00\x0f@clearDataFrame\x02\x00\x0aonTextData"},

@@ -54,6 +54,8 @@ func dataMessages() [][]byte {
 	return [][]byte{
 		amf.Append(amf.Append(nil, "onTextData"), amf.Object{{Name: "text", Value: "x"}, {Name: "language", Value: "en"}}),
 		amf.Append(amf.Append(nil, "onCuePoint"), amf.ECMAArray{{Name: "name", Value: "cue"}, {Name: "time", Value: 1.5}}),
+		amf.Append(amf.Append(nil, "onTextData"), amf.Object{{Name: "language", Value: "en"}}), // FFmpeg wants a text
+		amf.Append(amf.Append(nil, "onCaption"), "x"),
 		amf.Append(amf.Append(nil, "|RtmpSampleAccess"), true),
 		amf.Append(nil, 1.0),                         // FFmpeg's time codes have no name
 		[]byte("\x02\x00\x0aonMetaData\x08\x00\x00"), // cut

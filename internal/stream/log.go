@@ -28,6 +28,7 @@ type Log struct {
 
 	chunkSize  int
 	cacheBytes int64
+	timeline   *timeline
 	// headers hold at the tail. groupHeaders hold at the newest keyframe, see
 	// keepHeader.
 	headers, groupHeaders headers
@@ -78,7 +79,7 @@ const startWindow = time.Second
 
 // newLog returns an empty log. A cacheBytes of 0 keeps no group for newcomers.
 func newLog(chunkSize int, cacheBytes int64) *Log {
-	l := &Log{chunkSize: chunkSize, cacheBytes: cacheBytes, keyTrack: -1, starting: true}
+	l := &Log{chunkSize: chunkSize, cacheBytes: cacheBytes, timeline: newTimeline(), keyTrack: -1, starting: true}
 	origin := new(Message)
 	l.tail.Store(origin)
 	l.entry.Store(&entry{before: origin, chunkSize: chunkSize})
@@ -90,6 +91,8 @@ func newLog(chunkSize int, cacheBytes int64) *Log {
 // types, and data messages that are meant for the server, are not added. The
 // payload may be kept and must not be changed any more; a message that was read
 // can be appended once, since [rtmp.EncodeMessage] lays it out where it is.
+//
+// Timestamps that players could not follow are mended, see [Repairs].
 //
 // The time it takes does not depend on the number of viewers.
 func (l *Log) Append(m rtmp.Message, now time.Duration) {
@@ -134,6 +137,7 @@ func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 		return
 	}
 	m.Payload = payload
+	m.Timestamp = l.timeline.data(m.Timestamp)
 	node := newMessage(m, l.chunkSize)
 	l.link(node, now)
 	if script.Name == metadata {
@@ -167,6 +171,7 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 		l.appendTracks(m, p, now)
 		return
 	}
+	m.Timestamp = l.timeline.media(p, m.Timestamp, now)
 	node := newMessage(m, l.chunkSize)
 	node.packet = p.Type
 	node.keyframe = p.Keyframe && l.startsGroup(m, p)

@@ -37,7 +37,8 @@ type Message struct {
 	arrival time.Duration
 	chunks  []byte
 
-	// Timestamp is that of the publisher, in milliseconds.
+	// Timestamp is that of the publisher, in milliseconds modulo 2^32, unless
+	// the log had to mend it.
 	Timestamp uint32
 	// Type is rtmp.TypeAudio, TypeVideo or TypeData.
 	Type   rtmp.MessageType

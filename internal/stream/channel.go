@@ -15,6 +15,9 @@ type channel struct {
 	// applications are publishers who wait to be allowed; guarded by
 	// Registry.mu.
 	applications []*application
+	// head is where the viewers are left by the publication that ended, nil if
+	// there are none; guarded by Registry.mu.
+	head *head
 
 	// mu guards subscriptions. They change with Registry.mu held as well; the
 	// lock of its own lets the fan-out list the viewers without touching the
@@ -53,6 +56,18 @@ func (ch *channel) remove(s *Subscription) {
 	ch.subscriptions = ch.subscriptions[:last]
 	s.index = -1
 	ch.watched.Store(last > 0)
+	if last == 0 {
+		ch.head = nil
+	}
+}
+
+// leave keeps the place in time that a publication leaves its viewers at: the
+// next one goes on from there, since players take no step back.
+func (ch *channel) leave(l *Log) {
+	ch.head = nil
+	if !ch.empty() {
+		ch.head = l.timeline.end()
+	}
 }
 
 func (ch *channel) empty() bool {

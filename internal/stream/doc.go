@@ -9,6 +9,10 @@
 // entry point and before the slowest cursor is garbage, and the garbage
 // collector takes it.
 //
+// Timestamps are the publisher's as long as players can follow them; where they
+// jump, step back or stand still, the log mends them. For viewers who stay on a
+// channel, time goes on from one publication to the next.
+//
 // The package starts no goroutine and reads no clock: arrival times are passed
 // in, and the goroutine that wakes the viewers is the publisher's to start, see
 // [Publication.Run].

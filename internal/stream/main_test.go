@@ -151,7 +151,11 @@ func mediaPayload(name string, track byte, key bool, content string) []byte {
 
 // text is the inverse of message.
 func text(m *Message) string {
-	payload := m.Chunks()[12:]
+	header := 12
+	if m.Timestamp >= 0xFFFFFF {
+		header += 4
+	}
+	payload := m.Chunks()[header:]
 	var name string
 	switch m.Type {
 	case rtmp.TypeData:

@@ -85,6 +85,7 @@ func (p *Publication) Close() {
 	p.log.end()
 	if p.channel.publication == p {
 		p.channel.publication = nil
+		p.channel.leave(p.log)
 		p.registry.release(p.channel)
 	}
 	close(p.done)

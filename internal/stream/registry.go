@@ -141,14 +141,16 @@ func (r *Registry) claim(c Claim) (*Publication, []kick, error) {
 			return nil, nil, ErrBusy
 		}
 		old.log.end()
+		ch.leave(old.log)
 		kicks = append(kicks, kick{old.claim.Publisher, ReasonReplaced})
 	}
-	p := newPublication(r, ch, c)
-	ch.publication = p
 	for _, s := range ch.strangers(c.Key) {
 		kicks = append(kicks, kick{s.session, ReasonWrongKey})
 		ch.remove(s)
 	}
+	p := newPublication(r, ch, c)
+	p.log.timeline.after = ch.head
+	ch.publication = p
 	return p, kicks, nil
 }
 

@@ -115,6 +115,15 @@ func (t *timeline) advance(at, now int64) {
 	t.head.set(at, now)
 }
 
+// end returns the head that the next publication goes on from: that of the one
+// before, if nothing came. It is safe for concurrent use.
+func (t *timeline) end() *head {
+	if _, _, ok := t.head.get(); ok {
+		return t.head
+	}
+	return t.after
+}
+
 // next returns the time of a track's next frame.
 func (t *timeline) next(k *clock, timestamp uint32, now int64) int64 {
 	if !k.running {

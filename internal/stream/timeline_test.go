@@ -13,7 +13,7 @@ import (
 )
 
 // sources are the tracks of the timeline tests, and what is no frame.
-var sources = map[byte]media.Packet{
+var sources = [256]media.Packet{
 	'v': {Kind: media.Video, Type: media.Frame},
 	'w': {Kind: media.Video, Type: media.Frame, Track: 1},
 	'a': {Kind: media.Audio, Type: media.Frame},
@@ -287,6 +287,22 @@ func TestStuckClocksGoOnByArrival(t *testing.T) {
 				t.Errorf("%d clocks stuck", got)
 			}
 		})
+	}
+}
+
+// BenchmarkTimeline is a stream of 30 pictures and 47 sounds a second.
+func BenchmarkTimeline(b *testing.B) {
+	line := newTimeline()
+	video, audio := uint32(0), uint32(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if audio <= video {
+			audio += 21
+			stampOne(line, 'a', audio, int64(audio))
+			continue
+		}
+		video += 33
+		stampOne(line, 'v', video, int64(video))
 	}
 }
 

@@ -69,6 +69,34 @@ func (m Message) framed() bool {
 	return len(m.Payload) > 0 && len(m.frame) == headroom+len(m.Payload) && &m.frame[headroom] == &m.Payload[0]
 }
 
+// CutMessage takes the first message off bytes that [AppendMessage] laid out with
+// the same chunk size: it returns its payload, and the bytes behind it. A payload
+// of one chunk is not copied. Bytes of a peer are for a [Reader].
+func CutMessage(chunks []byte, chunkSize int) (payload, rest []byte) {
+	header := 1
+	if id := chunks[0] & 0x3F; id < 2 {
+		header += 1 + int(id)
+	}
+	size := int(uint24(chunks[header+3:]))
+	continuation := header
+	if uint24(chunks[header:]) == extendedTimestamp {
+		continuation += 4
+	}
+	rest = chunks[continuation+11:]
+	if size <= chunkSize {
+		return rest[:size:size], rest[size:]
+	}
+	payload = make([]byte, 0, size)
+	for {
+		n := min(size-len(payload), chunkSize)
+		payload = append(payload, rest[:n]...)
+		if rest = rest[n:]; len(payload) == size {
+			return payload, rest
+		}
+		rest = rest[continuation:]
+	}
+}
+
 // EncodedSize returns the number of bytes that [AppendMessage] appends.
 func EncodedSize(m Message, chunkSize int) int {
 	return headerSize(m) + len(m.Payload) + continuations(len(m.Payload), chunkSize)*continuationSize(m)

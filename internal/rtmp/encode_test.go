@@ -49,6 +49,24 @@ func TestEncodeMessageWritesWhatAppendMessageWrites(t *testing.T) {
 	}
 }
 
+func TestCutMessageTakesBackWhatAppendMessageWrote(t *testing.T) {
+	for _, chunkSize := range encodeChunkSizes {
+		var chunks []byte
+		for _, c := range writeCases {
+			chunks = AppendMessage(chunks, c.message, chunkSize)
+		}
+		for _, c := range writeCases {
+			var payload []byte
+			if payload, chunks = CutMessage(chunks, chunkSize); !bytes.Equal(payload, c.message.Payload) {
+				t.Fatalf("%s, in chunks of %d: got %x", c.name, chunkSize, payload)
+			}
+		}
+		if len(chunks) > 0 {
+			t.Errorf("%d bytes left", len(chunks))
+		}
+	}
+}
+
 // readOne returns a message as a Reader returns it.
 func readOne(t *testing.T, m Message) Message {
 	t.Helper()

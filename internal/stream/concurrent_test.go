@@ -67,7 +67,7 @@ func (w *witness) see(m *Message) error {
 		return fmt.Errorf("%v frame %d needs header %d, the viewer has %d", m.Type, n, version, w.version[m.Type])
 	case last != 0 && n != last+1:
 		return fmt.Errorf("%v frame %d follows %d", m.Type, n, last)
-	case last == 0 && m.Type == rtmp.TypeVideo && !m.keyframe:
+	case last == 0 && m.Type == rtmp.TypeVideo && !m.groupStart:
 		return fmt.Errorf("video begins with frame %d, which is no keyframe", n)
 	}
 	return nil

@@ -15,10 +15,12 @@ type Cursor struct {
 	headers []*Message
 	// at is the last message that was passed.
 	at *Message
-	// needKeyframe leaves out video until a keyframe comes, and late says that
-	// this is the viewer's own fault.
-	needKeyframe, late bool
-	// missed sums up what was left out because of that.
+	// met are the video tracks of which the viewer has a keyframe, see
+	// [Message.tracks]: it gets no frame of any other.
+	met uint64
+	// late says that it is the viewer's own fault where it waits for keyframes,
+	// and missed sums up what was left out because of that.
+	late   bool
 	missed Skipped
 	// since is when the cursor was last placed: what had arrived before does
 	// not count as its lag.
@@ -72,7 +74,7 @@ func (c *Cursor) place(start Start) {
 	}
 	c.headers = e.headersAt(c.at)
 	c.since = tail.arrival
-	c.needKeyframe = true
+	c.met, c.late = 0, false
 }
 
 // Next returns the next message for this viewer, nil if it has all there is,
@@ -115,10 +117,10 @@ func (c *Cursor) wants(m *Message) bool {
 }
 
 func (c *Cursor) wantsVideo(m *Message) bool {
-	if m.keyframe {
-		c.needKeyframe, c.late = false, false
+	if m.starts {
+		c.met |= m.tracks()
 	}
-	if !c.needKeyframe || m.packet != media.Frame {
+	if m.packet != media.Frame || c.met&m.tracks() != 0 {
 		return true
 	}
 	if c.late {
@@ -142,7 +144,7 @@ func (c *Cursor) SetAudio(on bool) {
 func (c *Cursor) SetVideo(on bool) {
 	if on && !c.video {
 		c.headers = c.log.entry.Load().headersAt(c.at)
-		c.needKeyframe = true
+		c.met, c.late = 0, false
 	}
 	c.video = on
 }

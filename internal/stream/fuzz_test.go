@@ -72,7 +72,7 @@ func checkLog(t *testing.T, l *Log) {
 		}
 	}
 	e := l.entry.Load()
-	if e.before != nil && !l.starting && !e.before.next.Load().keyframe {
+	if e.before != nil && !l.starting && !e.before.next.Load().groupStart {
 		t.Fatal("group does not begin with a keyframe")
 	}
 	if l.starting && e.before.sequence != 0 {
@@ -94,9 +94,9 @@ func checkEntry(t *testing.T, l *Log, c *Cursor) {
 	}
 }
 
-// checkView reads to the end: in order, video from a keyframe on.
+// checkView reads to the end: in order, each video track from a keyframe on.
 func checkView(t *testing.T, c *Cursor) {
-	sequence, video := c.at.sequence, false
+	sequence, met := c.at.sequence, uint64(0)
 	for {
 		m, err := c.Next()
 		if err != nil {
@@ -105,10 +105,11 @@ func checkView(t *testing.T, c *Cursor) {
 		if m == nil {
 			t.Fatal("nothing more, before the end")
 		}
-		if m.Type == rtmp.TypeVideo && m.packet == media.Frame && !video {
-			if video = m.keyframe; !video {
-				t.Fatal("video does not begin with a keyframe")
-			}
+		if m.starts {
+			met |= m.tracks()
+		}
+		if m.Type == rtmp.TypeVideo && m.packet == media.Frame && met&m.tracks() == 0 {
+			t.Fatal("a track does not begin with a keyframe")
 		}
 		if m.sequence == 0 {
 			continue // a header for newcomers

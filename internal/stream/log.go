@@ -173,10 +173,12 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 	}
 	m.Timestamp = l.timeline.media(p, m.Timestamp, now)
 	node := newMessage(m, l.chunkSize)
-	node.packet = p.Type
-	node.keyframe = p.Keyframe && l.startsGroup(m, p)
+	node.packet, node.track, node.several = p.Type, p.Track, p.Multi
+	if p.Keyframe {
+		node.starts, node.groupStart = l.startsGroup(m, p)
+	}
 	l.link(node, now)
-	if node.keyframe {
+	if node.groupStart {
 		l.startGroup(node)
 	} else {
 		l.noteHeader(header{m.Type, p.Track, p.Type, m.Payload}, node)
@@ -199,23 +201,24 @@ func (l *Log) appendTracks(m rtmp.Message, p media.Packet, now time.Duration) {
 	}
 }
 
-// startsGroup reports whether a keyframe is one of the key track.
-func (l *Log) startsGroup(m rtmp.Message, p media.Packet) bool {
+// startsGroup reports whether viewers may start at a keyframe, which they may
+// not if it cannot be taken apart, and whether it is one of the key track.
+func (l *Log) startsGroup(m rtmp.Message, p media.Packet) (starts, groupStart bool) {
 	track := int(p.Track)
 	if p.Multi {
 		tracks, err := media.Split(p.Kind, m.Payload)
 		if err != nil {
-			return false
+			return false, false
 		}
 		for _, t := range tracks {
 			track = min(track, int(t.Track))
 		}
 	}
 	if l.keyTrack >= 0 && track > l.keyTrack {
-		return false
+		return true, false
 	}
 	l.keyTrack = track
-	return true
+	return true, true
 }
 
 // link puts a message behind the others. What it changes for newcomers comes

@@ -43,9 +43,12 @@ type Message struct {
 	// Type is rtmp.TypeAudio, TypeVideo or TypeData.
 	Type   rtmp.MessageType
 	packet media.PacketType
-	// keyframe marks the frames at which a viewer may start: those of the
-	// track that the log cuts its groups at.
-	keyframe bool
+	// starts marks the frames at which a viewer may start with their track, and
+	// groupStart those of the track that the log cuts its groups at.
+	starts, groupStart bool
+	// track is the id of the only track; several says that there are more.
+	track   uint8
+	several bool
 }
 
 // newMessage lays out m for players. It takes the payload over, which may still
@@ -73,4 +76,14 @@ func (m *Message) ChunksFor(stream uint32) []byte {
 	chunks := bytes.Clone(m.chunks)
 	binary.LittleEndian.PutUint32(chunks[streamIDOffset:], stream)
 	return chunks
+}
+
+// tracks returns the video tracks of a message as a set of bits, the ids from 63
+// on as one. A message with several counts as one of all tracks: any of them may
+// be in it.
+func (m *Message) tracks() uint64 {
+	if m.several {
+		return ^uint64(0)
+	}
+	return 1 << min(m.track, 63)
 }

@@ -1,6 +1,9 @@
 package stream
 
-import "github.com/AgustinSRG/rtmp-server/internal/rtmp"
+import (
+	"github.com/AgustinSRG/rtmp-server/internal/media"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
 
 // maxRun is the longest run that is laid out in one piece: more than this comes
 // together only when the fan-out was held up.
@@ -14,7 +17,8 @@ type run struct {
 	from, to *Message
 	// chunks are the bytes of its messages, nil if there are none or too many.
 	chunks []byte
-	video  bool
+	// frames are the video tracks that it has frames of, see [Message.tracks].
+	frames uint64
 }
 
 // Join lays out what was appended since the last call as one run. It belongs to
@@ -31,7 +35,9 @@ func (l *Log) Join() {
 		for m := r.from; m != r.to; {
 			m = m.next.Load()
 			r.chunks = append(r.chunks, m.chunks...)
-			r.video = r.video || m.Type == rtmp.TypeVideo
+			if m.Type == rtmp.TypeVideo && m.packet == media.Frame {
+				r.frames |= m.tracks()
+			}
 		}
 	}
 	l.run.Store(r)
@@ -53,7 +59,7 @@ func (c *Cursor) Joined() []byte {
 	switch {
 	case r == nil || r.from != c.at || r.chunks == nil:
 		return nil
-	case len(c.headers) > 0 || !c.audio || !c.video || c.needKeyframe && r.video:
+	case len(c.headers) > 0 || !c.audio || !c.video || r.frames&^c.met != 0:
 		return nil
 	}
 	c.at = r.to

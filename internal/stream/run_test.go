@@ -60,7 +60,7 @@ func TestRunsAreForThoseWhoWantAllOfThem(t *testing.T) {
 		"without audio":   {func(_ *Log, c *Cursor) { c.SetAudio(false) }, "v0@20"},
 		"without video":   {func(_ *Log, c *Cursor) { c.SetVideo(false) }, "a0@10"},
 		"new headers":     {func(_ *Log, c *Cursor) { c.SetAudio(false); c.SetAudio(true) }, "vh0=A ah0=B a0@10 v0@20"},
-		"no keyframe yet": {func(l *Log, c *Cursor) { c.needKeyframe = true }, "a0@10"},
+		"no keyframe yet": {func(l *Log, c *Cursor) { c.met = 0 }, "a0@10"},
 	} {
 		l := logOf("vh0=A ah0=B v0!@0")
 		cursor := l.Cursor(AtGroup)
@@ -75,6 +75,33 @@ func TestRunsAreForThoseWhoWantAllOfThem(t *testing.T) {
 		if got := drain(cursor); got != c.want {
 			t.Errorf("%s: got %s, want %s", name, got, c.want)
 		}
+	}
+}
+
+func TestARunNeedsTheKeyframesOfAllItsTracks(t *testing.T) {
+	l := logOf("vh0=A vh1=B v0!@0")
+	c := l.Cursor(AtGroup)
+	drain(c)
+	l.Join()
+	appendAll(l, "v0@10 v1@10")
+	for _, pass := range []struct{ tokens, want string }{
+		{"", "v0@10"},
+		{"v0@20 v1!@20", "v0@20 v1!@20"},
+	} {
+		appendAll(l, pass.tokens)
+		l.Join()
+		if c.Joined() != nil {
+			t.Errorf("got the run of %s", pass.want)
+		}
+		if got := drain(c); got != pass.want {
+			t.Errorf("got %s, want %s", got, pass.want)
+		}
+	}
+	l.Join()
+	appendAll(l, "v0@30 v1@30")
+	l.Join()
+	if got := joined(t, l, c); got != 2 {
+		t.Errorf("a run of %d messages, want 2", got)
 	}
 }
 

@@ -53,7 +53,7 @@ func (p *player) fill(w *writer, b *batch) {
 		case m == nil:
 			return
 		default:
-			b.add(m.ChunksFor(p.stream))
+			b.add(p.cursor.Chunks(m, p.stream))
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // benchmarkMessages is the order of about a second of a stream.
@@ -88,5 +90,88 @@ func TestHotPathAllocations(t *testing.T) {
 	})
 	if got != 0 {
 		t.Errorf("reading: %v allocations, want none", got)
+	}
+}
+
+// appendMultitrack appends what a multitrack publisher in H.265 sends for one
+// frame.
+func appendMultitrack(l *Log) {
+	for _, token := range []string{"x0", "x1", "x2", "a0", "a1"} {
+		m := message(token)
+		m.Payload = append(m.Payload, make([]byte, 1000)...)
+		l.Append(m, 0)
+	}
+}
+
+// audienceOf returns viewers of all classes in equal shares, that have all of
+// the log.
+func audienceOf(l *Log, viewers int) []*Cursor {
+	audience := make([]*Cursor, viewers)
+	for i := range audience {
+		audience[i] = cursorFor(l, AtGroup, classes[i%len(classes)])
+		drain(audience[i])
+	}
+	return audience
+}
+
+// serve has every viewer read what it has not got, and returns how many bytes
+// that is.
+func serve(audience []*Cursor) (n int) {
+	for _, c := range audience {
+		for m, _ := c.Next(); m != nil; m, _ = c.Next() {
+			n += len(c.Chunks(m, PlayStream))
+		}
+	}
+	return n
+}
+
+// serveRuns is serve in passes.
+func serveRuns(audience []*Cursor) (n int) {
+	audience[0].log.Join()
+	for _, c := range audience {
+		n += len(c.Joined())
+	}
+	return n
+}
+
+// BenchmarkFanOutByClass shows what viewers of different capabilities cost: the
+// allocations of a frame do not depend on their number.
+func BenchmarkFanOutByClass(b *testing.B) {
+	for name, serve := range map[string]func([]*Cursor) int{"messages": serve, "runs": serveRuns} {
+		for _, viewers := range []int{10, 1000} {
+			b.Run(fmt.Sprintf("%s/%dviewers", name, viewers), func(b *testing.B) {
+				l := logOf("xh0=A xh1=B xh2=C ah0=D ah1=E x0! x1! x2!")
+				audience := audienceOf(l, viewers)
+				l.Join()
+				b.ReportAllocs()
+				for b.Loop() {
+					appendMultitrack(l)
+					if serve(audience) == 0 {
+						b.Fatal("nothing sent")
+					}
+				}
+				b.ReportMetric(float64(viewers), "viewers")
+			})
+		}
+	}
+}
+
+func TestAllocationsDoNotDependOnTheNumberOfViewers(t *testing.T) {
+	conformance.Covers(t, 208)
+	for name, serve := range map[string]func([]*Cursor) int{"messages": serve, "runs": serveRuns} {
+		allocs := func(viewers int) float64 {
+			l := logOf("xh0=A xh1=B xh2=C ah0=D ah1=E x0! x1! x2!")
+			audience := audienceOf(l, viewers)
+			l.Join()
+			return testing.AllocsPerRun(100, func() {
+				appendMultitrack(l)
+				if serve(audience) == 0 {
+					t.Fatal("nothing sent")
+				}
+			})
+		}
+		if few, many := allocs(10), allocs(1000); few != many {
+			t.Errorf("%s: %v allocations for 10 viewers, %v for 1,000", name, few, many)
+		}
 	}
 }

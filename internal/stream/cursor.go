@@ -18,14 +18,20 @@ type Cursor struct {
 	// met are the video tracks of which the viewer has a keyframe, see
 	// [Message.tracks]: it gets no frame of any other.
 	met uint64
-	// late says that it is the viewer's own fault where it waits for keyframes,
-	// and missed sums up what was left out because of that.
-	late   bool
-	missed Skipped
+	// refused are the traits of messages that the viewer gets in another form,
+	// or not at all.
+	refused      media.Traits
+	audio, video bool
+	// late says that it is the viewer's own fault where it waits for keyframes.
+	late         bool
+	capabilities media.Capabilities
+	// missed sums up what was left out because the viewer was late, and
+	// withheld counts what it could not have taken in any form.
+	missed   Skipped
+	withheld uint64
 	// since is when the cursor was last placed: what had arrived before does
 	// not count as its lag.
-	since        time.Duration
-	audio, video bool
+	since time.Duration
 }
 
 // Start says where a new cursor is placed.
@@ -77,13 +83,21 @@ func (c *Cursor) place(start Start) {
 	c.met, c.late = 0, false
 }
 
+// SetCapabilities says what the viewer can take, before anything is read. A
+// cursor that is not told gives everything as it was published.
+func (c *Cursor) SetCapabilities(capabilities media.Capabilities) {
+	c.capabilities = capabilities
+	c.refused = ^capabilities.Accepts()
+}
+
 // Next returns the next message for this viewer, nil if it has all there is,
-// and io.EOF once it has all there will ever be.
+// and io.EOF once it has all there will ever be. What the viewer is sent for it
+// is for [Cursor.Chunks] to say.
 func (c *Cursor) Next() (*Message, error) {
 	for len(c.headers) > 0 {
 		m := c.headers[0]
 		c.headers = c.headers[1:]
-		if c.wants(m) {
+		if c.wants(m) && c.takes(m) {
 			return m, nil
 		}
 	}
@@ -93,7 +107,7 @@ func (c *Cursor) Next() (*Message, error) {
 		switch {
 		case m != nil:
 			c.at = m
-			if c.wants(m) {
+			if c.wants(m) && c.takes(m) {
 				return m, nil
 			}
 		case ended:
@@ -124,11 +138,44 @@ func (c *Cursor) wantsVideo(m *Message) bool {
 		return true
 	}
 	if c.late {
-		c.missed.Messages++
-		c.missed.Bytes += uint64(len(m.chunks))
+		c.missed.add(c.skip(m))
 	}
 	return false
 }
+
+// takes reports whether there is a form of the message that the viewer can take,
+// and counts it otherwise.
+func (c *Cursor) takes(m *Message) bool {
+	if m.traits&c.refused == 0 || len(c.form(m)) > 0 {
+		return true
+	}
+	c.withheld++
+	return false
+}
+
+// form returns the chunks of a message as the viewer can take them.
+func (c *Cursor) form(m *Message) []byte {
+	if m.traits&c.refused == 0 {
+		return m.chunks
+	}
+	return m.form(c.capabilities, c.log.chunkSize).chunks
+}
+
+// Chunks returns what the viewer is sent for a message that Next returned, as
+// RTMP chunks for any message stream: the message as it was published, or one or
+// several that stand for it. The bytes are shared: nobody may change them. Other
+// streams than [PlayStream], which hardly any client asks for, cost a copy.
+func (c *Cursor) Chunks(m *Message, stream uint32) []byte {
+	chunks := c.form(m)
+	if stream == PlayStream {
+		return chunks
+	}
+	return readdress(chunks, stream, c.log.chunkSize)
+}
+
+// Withheld returns how many messages Next left out because the viewer can take
+// them in no form.
+func (c *Cursor) Withheld() uint64 { return c.withheld }
 
 // SetAudio switches audio off or on. Switched on, the sequence headers are sent
 // again.
@@ -175,13 +222,33 @@ func (c *Cursor) CatchUp(limit time.Duration) (s Skipped, ok bool) {
 	from := c.at
 	c.place(AtGroup)
 	c.late = true
-	s = Skipped{
-		Messages: c.at.sequence - from.sequence,
-		Bytes:    c.at.position - from.position,
-		Lag:      lag,
-	}
+	s = c.between(from)
+	s.Lag = lag
 	c.missed.add(s)
 	return s, true
+}
+
+// between sums up the messages behind from, up to where the cursor is. What the
+// viewer could not have taken was not missed.
+func (c *Cursor) between(from *Message) Skipped {
+	if c.refused == 0 {
+		return Skipped{Messages: c.at.sequence - from.sequence, Bytes: c.at.position - from.position}
+	}
+	var s Skipped
+	for m := from; m != c.at; {
+		m = m.next.Load()
+		s.add(c.skip(m))
+	}
+	return s
+}
+
+// skip returns what it is for the viewer not to get one message.
+func (c *Cursor) skip(m *Message) Skipped {
+	size := len(c.form(m))
+	if size == 0 {
+		return Skipped{}
+	}
+	return Skipped{Messages: 1, Bytes: uint64(size)}
 }
 
 // Missed returns all that the viewer missed because it was too slow: what

@@ -36,6 +36,10 @@ func FuzzLog(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, join, cache uint8) {
 		l := newLog(128, int64(cache)*smallFrame/8)
 		first := l.Cursor(AtGroup)
+		var audience []*Cursor
+		for _, class := range classes {
+			audience = append(audience, cursorFor(l, AtGroup, class))
+		}
 		var joined *Cursor
 		for n := 0; len(data) >= 2; n++ {
 			var m rtmp.Message
@@ -49,6 +53,7 @@ func FuzzLog(f *testing.F) {
 			}
 		}
 		l.end()
+		checkForms(t, audience)
 		checkView(t, first)
 		checkView(t, l.Cursor(AtLive))
 		if joined != nil {
@@ -91,6 +96,30 @@ func checkEntry(t *testing.T, l *Log, c *Cursor) {
 	}
 	if e.before != nil && probe.at != e.before {
 		t.Fatal("newcomer does not start with the group")
+	}
+}
+
+// checkForms reads to the end: the viewers, of whom the first takes everything,
+// get each message in some form, or it is counted.
+func checkForms(t *testing.T, audience []*Cursor) {
+	var all uint64
+	for i, c := range audience {
+		var n uint64
+		for m, _ := c.Next(); m != nil; m, _ = c.Next() {
+			if len(c.Chunks(m, PlayStream)) == 0 || len(c.Chunks(m, 2)) == 0 {
+				t.Fatal("nothing to send for a message")
+			}
+			n++
+		}
+		if i == 0 {
+			all = n
+		}
+		if n+c.Withheld() != all {
+			t.Fatalf("%d messages and %d withheld of %d", n, c.Withheld(), all)
+		}
+		if i == 0 && c.Withheld() > 0 {
+			t.Fatal("withheld from who takes everything")
+		}
 	}
 }
 

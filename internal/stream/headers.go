@@ -26,6 +26,7 @@ type header struct {
 	// packet is SequenceHeader, or ChannelConfig or Metadata, which complete
 	// it and travel behind it.
 	packet  media.PacketType
+	traits  media.Traits
 	payload []byte
 }
 
@@ -119,7 +120,8 @@ func (hs *headers) messages(timestamp uint32, chunkSize int) []*Message {
 	messages := make([]*Message, len(*hs))
 	for i, h := range *hs {
 		messages[i] = newMessage(rtmp.Message{Type: h.kind, Timestamp: timestamp, Payload: h.payload}, chunkSize)
-		messages[i].packet = media.SequenceHeader
+		messages[i].packet = h.packet
+		messages[i].traits = h.traits
 	}
 	return messages
 }

@@ -173,7 +173,7 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 	}
 	m.Timestamp = l.timeline.media(p, m.Timestamp, now)
 	node := newMessage(m, l.chunkSize)
-	node.packet, node.track, node.several = p.Type, p.Track, p.Multi
+	node.packet, node.traits, node.track, node.several = p.Type, p.Traits(), p.Track, p.Multi
 	if p.Keyframe {
 		node.starts, node.groupStart = l.startsGroup(m, p)
 	}
@@ -181,7 +181,7 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 	if node.groupStart {
 		l.startGroup(node)
 	} else {
-		l.noteHeader(header{m.Type, p.Track, p.Type, m.Payload}, node)
+		l.noteHeader(header{m.Type, p.Track, p.Type, node.traits, m.Payload}, node)
 	}
 	l.advance(node)
 }
@@ -192,7 +192,8 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 func (l *Log) appendTracks(m rtmp.Message, p media.Packet, now time.Duration) {
 	tracks, err := media.Split(p.Kind, m.Payload)
 	if err != nil {
-		l.appendMedia(m, media.Packet{Kind: p.Kind}, now)
+		p.Type = media.Opaque
+		l.appendMedia(m, p, now)
 		return
 	}
 	for _, t := range tracks {

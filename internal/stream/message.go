@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"bytes"
-	"encoding/binary"
 	"sync/atomic"
 	"time"
 
@@ -13,11 +11,6 @@ import (
 // PlayStream is the message stream id for which messages are laid out: the one
 // that every client gets from its first createStream.
 const PlayStream = 1
-
-// streamIDOffset is where the message stream id stands in the first chunk
-// header of a message: behind a basic header of one byte, since all chunk
-// streams in use are below 64.
-const streamIDOffset = 1 + 7
 
 // messageOverhead is what a message costs beside its bytes. Counting it bounds
 // the log against a publisher that sends a hundred thousand one-byte frames a
@@ -46,9 +39,13 @@ type Message struct {
 	// starts marks the frames at which a viewer may start with their track, and
 	// groupStart those of the track that the log cuts its groups at.
 	starts, groupStart bool
+	// traits are what it asks of a viewer.
+	traits media.Traits
 	// track is the id of the only track; several says that there are more.
 	track   uint8
 	several bool
+	// forms are what viewers that cannot take the message are sent instead.
+	forms forms
 }
 
 // newMessage lays out m for players. It takes the payload over, which may still
@@ -66,17 +63,6 @@ func newMessage(m rtmp.Message, chunkSize int) *Message {
 // Chunks returns the message as RTMP chunks for message stream [PlayStream].
 // The bytes are shared: nobody may change them.
 func (m *Message) Chunks() []byte { return m.chunks }
-
-// ChunksFor returns the message as RTMP chunks for any message stream. Other
-// streams than [PlayStream], which hardly any client asks for, cost a copy.
-func (m *Message) ChunksFor(stream uint32) []byte {
-	if stream == PlayStream {
-		return m.chunks
-	}
-	chunks := bytes.Clone(m.chunks)
-	binary.LittleEndian.PutUint32(chunks[streamIDOffset:], stream)
-	return chunks
-}
 
 // tracks returns the video tracks of a message as a set of bits, the ids from 63
 // on as one. A message with several counts as one of all tracks: any of them may

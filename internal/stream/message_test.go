@@ -13,15 +13,15 @@ func TestChunksForEveryMessageStream(t *testing.T) {
 	for _, size := range []int{0, 1, 128, 129, 1000} {
 		for _, timestamp := range []uint32{0, 0xFFFFFE, 0xFFFFFF, 1 << 31} {
 			m := rtmp.Message{Type: rtmp.TypeVideo, Timestamp: timestamp, Payload: []byte(strings.Repeat("\x1F", size))}
-			shared := newMessage(m, 128)
+			shared, c := newMessage(m, 128), newLog(128, 0).Cursor(AtLive)
 			m.ChunkStream = rtmp.ChunkStreamVideo
 			for _, m.Stream = range []uint32{PlayStream, 0, 2, 0x01020304} {
 				want := string(rtmp.AppendMessage(nil, m, 128))
-				if got := string(shared.ChunksFor(m.Stream)); got != want {
+				if got := string(c.Chunks(shared, m.Stream)); got != want {
 					t.Errorf("%d bytes at %d for stream %d: got % x", size, timestamp, m.Stream, got)
 				}
 			}
-			if &shared.ChunksFor(PlayStream)[0] != &shared.Chunks()[0] {
+			if &c.Chunks(shared, PlayStream)[0] != &shared.Chunks()[0] {
 				t.Error("copied for the usual stream")
 			}
 		}
@@ -41,7 +41,7 @@ func TestSharedBytesAreNeverChanged(t *testing.T) {
 		for _, viewer := range []*Cursor{c, l.Cursor(AtGroup), l.Cursor(AtLive)} {
 			for m, _ := viewer.Next(); m != nil; m, _ = viewer.Next() {
 				seen = append(seen, sight{m, string(m.Chunks())})
-				m.ChunksFor(uint32(i))
+				viewer.Chunks(m, uint32(i))
 			}
 		}
 	}

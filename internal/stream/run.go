@@ -17,8 +17,14 @@ type run struct {
 	from, to *Message
 	// chunks are the bytes of its messages, nil if there are none or too many.
 	chunks []byte
-	// frames are the video tracks that it has frames of, see [Message.tracks].
+	// traits are all that its messages ask of a viewer, and frames the video
+	// tracks that it has frames of, see [Message.tracks].
+	traits media.Traits
 	frames uint64
+	// forms are for viewers that do not take all of that. The capabilities are
+	// not reduced for them: what makes no difference to all traits together can
+	// make one to a message.
+	forms forms
 }
 
 // Join lays out what was appended since the last call as one run. It belongs to
@@ -35,6 +41,7 @@ func (l *Log) Join() {
 		for m := r.from; m != r.to; {
 			m = m.next.Load()
 			r.chunks = append(r.chunks, m.chunks...)
+			r.traits |= m.traits
 			if m.Type == rtmp.TypeVideo && m.packet == media.Frame {
 				r.frames |= m.tracks()
 			}
@@ -51,9 +58,28 @@ func (l *Log) Part() {
 	}
 }
 
+// form returns the run for a viewer that does not take it as it is.
+func (r *run) form(viewer media.Capabilities, chunkSize int) *form {
+	return r.forms.get(viewer, func() (chunks []byte, withheld uint64) {
+		refused := ^viewer.Accepts()
+		for m := r.from; m != r.to; {
+			m = m.next.Load()
+			if m.traits&refused == 0 {
+				chunks = append(chunks, m.chunks...)
+				continue
+			}
+			f := m.form(viewer, chunkSize)
+			chunks = append(chunks, f.chunks...)
+			withheld += f.withheld
+		}
+		return chunks, withheld
+	})
+}
+
 // Joined returns the chunks of the last run and moves behind it, if the cursor
-// stands in front of it and wants all of it; otherwise it returns nil, and there
-// is [Cursor.Next]. The chunks are those of [PlayStream].
+// stands in front of it and wants all of it that its viewer can take; otherwise
+// it returns nil, and there is [Cursor.Next]. The chunks are those of
+// [PlayStream].
 func (c *Cursor) Joined() []byte {
 	r := c.log.run.Load()
 	switch {
@@ -62,8 +88,16 @@ func (c *Cursor) Joined() []byte {
 	case len(c.headers) > 0 || !c.audio || !c.video || r.frames&^c.met != 0:
 		return nil
 	}
+	chunks := r.chunks
+	if r.traits&c.refused != 0 {
+		f := r.form(c.capabilities, c.log.chunkSize)
+		if chunks = f.chunks; chunks == nil {
+			return nil
+		}
+		c.withheld += f.withheld
+	}
 	c.at = r.to
-	return r.chunks
+	return chunks
 }
 
 // AtJoint reports whether the cursor stands at the end of the last run while

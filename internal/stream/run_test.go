@@ -3,6 +3,8 @@ package stream
 import (
 	"bytes"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/internal/media"
 )
 
 // joined returns the tokens of what a cursor gets as one run, "" if nothing.
@@ -78,12 +80,48 @@ func TestRunsAreForThoseWhoWantAllOfThem(t *testing.T) {
 	}
 }
 
-func TestARunNeedsTheKeyframesOfAllItsTracks(t *testing.T) {
-	l := logOf("vh0=A vh1=B v0!@0")
-	c := l.Cursor(AtGroup)
+// runOf returns a log whose last run are the given messages, and a cursor at its
+// beginning.
+func runOf(viewer media.Capabilities, before, tokens string) (*Log, *Cursor) {
+	l := logOf(before)
+	c := cursorFor(l, AtGroup, viewer)
 	drain(c)
 	l.Join()
-	appendAll(l, "v0@10 v1@10")
+	appendAll(l, tokens)
+	l.Join()
+	return l, c
+}
+
+func TestRunsAreLaidOutForEveryClass(t *testing.T) {
+	const before = "xh0=A xh1=B ah0=C vv0!@0"
+	for _, tokens := range []string{"x0@10 x1@10 a0@11 a1@11", "a0@10", "x1@10", "x1@10 x0!@10", "vv0@10 x0@20 xh1=D@30"} {
+		for _, viewer := range classes {
+			l, byMessage := runOf(viewer, before, tokens)
+			var want []byte
+			probe := *byMessage
+			for m, _ := probe.Next(); m != nil; m, _ = probe.Next() {
+				want = append(want, probe.Chunks(m, PlayStream)...)
+			}
+			got, again := *byMessage, *byMessage
+			chunks := got.Joined()
+			if !bytes.Equal(chunks, want) {
+				t.Errorf("%s for %+v: got % x, want % x", tokens, viewer, chunks, want)
+			}
+			if len(want) == 0 {
+				continue // nothing of it: that is for Next to say
+			}
+			if !same(again.Joined(), chunks) {
+				t.Errorf("%s for %+v: a copy for each viewer", tokens, viewer)
+			}
+			if got.at != l.tail.Load() || got.met != probe.met || got.withheld != probe.withheld || !got.AtJoint() {
+				t.Errorf("%s for %+v: the cursor is %+v, want %+v", tokens, viewer, got, probe)
+			}
+		}
+	}
+}
+
+func TestARunNeedsTheKeyframesOfAllItsTracks(t *testing.T) {
+	l, c := runOf(everything, "vh0=A vh1=B v0!@0", "v0@10 v1@10")
 	for _, pass := range []struct{ tokens, want string }{
 		{"", "v0@10"},
 		{"v0@20 v1!@20", "v0@20 v1!@20"},
@@ -102,6 +140,23 @@ func TestARunNeedsTheKeyframesOfAllItsTracks(t *testing.T) {
 	l.Join()
 	if got := joined(t, l, c); got != 2 {
 		t.Errorf("a run of %d messages, want 2", got)
+	}
+}
+
+// A viewer may get something of a run by message because the run began before
+// it came, and what it is not sent ends the run.
+func TestNothingIsLostBehindARunThatEndsWithWhatIsWithheld(t *testing.T) {
+	l, c := runOf(oneTrack, "xh0=A x0!@0 x1!@0", "x0@10 x1@10")
+	if m, _ := c.Next(); text(m) != "x0@10" || c.AtJoint() {
+		t.Errorf("got %s, at the joint %v", text(m), c.AtJoint())
+	}
+	if m, _ := c.Next(); m != nil || !c.AtJoint() {
+		t.Error("not at the joint behind what is withheld")
+	}
+	appendAll(l, "x0@20 x1@20")
+	l.Join()
+	if got := c.Joined(); len(got) != 12+len(message("x0").Payload) || !c.AtJoint() {
+		t.Errorf("got % x", got)
 	}
 }
 

@@ -177,6 +177,26 @@ func (c *Cursor) Chunks(m *Message, stream uint32) []byte {
 // them in no form.
 func (c *Cursor) Withheld() uint64 { return c.withheld }
 
+// Playable reports whether the viewer can take at least one track. While the
+// publication is so young that tracks may still be to come it can, for all that
+// is known: headers arrive one by one.
+func (c *Cursor) Playable() bool {
+	if c.refused == 0 || c.log.young() || c.log.headless.Load() {
+		return true
+	}
+	playable := true
+	for _, h := range c.log.entry.Load().headers {
+		if h.packet != media.SequenceHeader {
+			continue
+		}
+		if h.traits&c.refused == 0 || len(c.capabilities.Adapt(mediaKind(h.kind), h.payload)) > 0 {
+			return true
+		}
+		playable = false
+	}
+	return playable
+}
+
 // SetAudio switches audio off or on. Switched on, the sequence headers are sent
 // again.
 func (c *Cursor) SetAudio(on bool) {

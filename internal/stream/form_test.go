@@ -298,6 +298,41 @@ func TestRestrictedViewersCanSwitch(t *testing.T) {
 	}
 }
 
+func TestPlayable(t *testing.T) {
+	for _, test := range []struct {
+		name, log string
+		viewer    media.Capabilities
+		want      bool
+	}{
+		{"nothing published", "", soundOnly, true},
+		{"no header", "meta=M@0 text=X@2000", soundOnly, true},
+		{"video only", "meta=M xh0=A x0!@0 x0@2000", soundOnly, false},
+		{"a moment after the start", "meta=M xh0=A x0!@0 x0@1000", soundOnly, true},
+		{"video only, as published", "xh0=A x0!@0 x0@2000", everything, true},
+		{"video only, of any codec", "xh0=A x0!@0 x0@2000", oneTrack, true},
+		{"with sound", "xh0=A ah0=B x0!@0 x0@2000", soundOnly, true},
+		{"with sound in track 1", "xh0=A ah1=B x0!@0 x0@2000", soundOnly, false},
+		{"no track 0", "vh1=A v1!@0 v1@2000", oneTrack, false},
+		{"legacy video", "vh0=A ah1=B v0!@0 v0@2000", soundOnly, true},
+		{"configuration of channels", "xh0=A cc0=B x0!@0 x0@2000", soundOnly, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, cacheBytes := range []int64{plenty, 0} {
+				l := newLog(testChunkSize, cacheBytes)
+				appendAll(l, test.log)
+				if got := cursorFor(l, AtGroup, test.viewer).Playable(); got != test.want {
+					t.Errorf("cache of %d bytes: %v", cacheBytes, got)
+				}
+			}
+		})
+	}
+	l := logOf("xh0=A x0!@0 x0@2000")
+	l.Append(rtmp.Message{Type: rtmp.TypeAudio, Payload: []byte("\x2F\xFF\xFB\x90\x64")}, 2*time.Second)
+	if !cursorFor(l, AtGroup, soundOnly).Playable() {
+		t.Error("MP3, which has no header, is refused")
+	}
+}
+
 // TestViewersOfEveryClassReadWhileThePublisherAppends has the race detector look
 // for bytes that change once they are shared.
 func TestViewersOfEveryClassReadWhileThePublisherAppends(t *testing.T) {

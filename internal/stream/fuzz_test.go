@@ -120,6 +120,7 @@ func checkForms(t *testing.T, audience []*Cursor) {
 		if i == 0 && c.Withheld() > 0 {
 			t.Fatal("withheld from who takes everything")
 		}
+		c.Playable()
 	}
 }
 

@@ -19,6 +19,9 @@ type Log struct {
 	// entry is where a newcomer starts. It is replaced, never changed.
 	entry atomic.Pointer[entry]
 	ended atomic.Bool
+	// headless says that there is media which every player takes and which
+	// needs no sequence header, as MP3.
+	headless atomic.Bool
 	// run is what the fan-out is sending at the moment.
 	run atomic.Pointer[run]
 	// unreadable counts the data messages that were left out.
@@ -35,10 +38,11 @@ type Log struct {
 	// keyTrack is the video track at whose keyframes groups begin: the lowest
 	// that had one, which is track 0 wherever it exists; -1 before that.
 	keyTrack int
-	// starting says that the group is the beginning of the log, and started
-	// when its first message came.
+	// starting says that the group is the beginning of the log.
 	starting bool
-	started  time.Duration
+	// started is when the first message came. Viewers may read it as well, once
+	// the tail is that message or a later one.
+	started time.Duration
 	// groupBytes is what the newest keyframe group takes, bounded by
 	// cacheBytes.
 	groupBytes int64
@@ -76,6 +80,13 @@ func (e *entry) headersAt(at *Message) []*Message {
 // for the publisher then misses nothing, whatever it starts with. It ends with
 // the first keyframe.
 const startWindow = time.Second
+
+// young reports whether so little time has passed since the first message that
+// tracks may still be to come.
+func (l *Log) young() bool {
+	tail := l.tail.Load()
+	return tail.sequence == 0 || tail.arrival-l.started <= startWindow
+}
 
 // newLog returns an empty log. A cacheBytes of 0 keeps no group for newcomers.
 func newLog(chunkSize int, cacheBytes int64) *Log {
@@ -183,7 +194,16 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 	} else {
 		l.noteHeader(header{m.Type, p.Track, p.Type, node.traits, m.Payload}, node)
 	}
+	if p.Type == media.Frame && !p.Enhanced && !needsHeader(p.Codec) && !l.headless.Load() {
+		l.headless.Store(true)
+	}
 	l.advance(node)
+}
+
+// needsHeader reports whether frames in the legacy layout follow a sequence
+// header.
+func needsHeader(c media.Codec) bool {
+	return c == media.AAC || c == media.H264 || c == media.H265
 }
 
 // appendTracks adds the headers of several tracks as messages of their own:
@@ -254,11 +274,11 @@ func (l *Log) startGroup(keyframe *Message) {
 // boundGroup gives the group up when it outgrows the cache: newcomers then wait
 // for the next keyframe.
 func (l *Log) boundGroup(m *Message) {
+	if m.sequence == 1 {
+		l.started = m.arrival // seen by viewers once the tail has moved
+	}
 	if l.entry.Load().before == nil {
 		return
-	}
-	if m.sequence == 1 {
-		l.started = m.arrival
 	}
 	l.groupBytes += int64(len(m.chunks)) + messageOverhead
 	if l.groupBytes > l.cacheBytes || l.starting && m.arrival-l.started > startWindow {

@@ -183,6 +183,9 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 		return
 	}
 	m.Timestamp = l.timeline.media(p, m.Timestamp, now)
+	if p.Type == media.Metadata {
+		m.Payload = media.RelayMetadata(m.Payload)
+	}
 	node := newMessage(m, l.chunkSize)
 	node.packet, node.traits, node.track, node.several = p.Type, p.Traits(), p.Track, p.Multi
 	if p.Keyframe {

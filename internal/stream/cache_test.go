@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"testing"
 	"weak"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // retained returns what the group for newcomers takes.
@@ -22,6 +24,7 @@ func retained(l *Log) int64 {
 const smallFrame = 12 + 6 + messageOverhead
 
 func TestGroupIsGivenUpWhenItOutgrowsTheCache(t *testing.T) {
+	conformance.Covers(t, 156)
 	l := newLog(testChunkSize, 3*smallFrame)
 	appendAll(l, "vh0=A v0!@10 v0@20 v0@30")
 	if got := drain(l.Cursor(AtGroup)); got != "vh0=A@10 v0!@10 v0@20 v0@30" {
@@ -55,6 +58,7 @@ func TestCacheOfZeroBytesKeepsHeadersOnly(t *testing.T) {
 func TestFloodWithinAGroupIsBounded(t *testing.T) {
 	for _, token := range []string{"v0", "a0", "text=X", "silence", "opaque", "ah0=A"} {
 		t.Run(token, func(t *testing.T) {
+			conformance.Covers(t, 156)
 			l := newLog(testChunkSize, 64<<10)
 			appendAll(l, "v0!")
 			m := message(token)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // replay plays tokens to a cursor: -a +a -v +v switch, all others are appended.
@@ -83,6 +85,7 @@ func TestSwitchedOnBeforeTheGroupGetsTheHeadersOfTheGroup(t *testing.T) {
 }
 
 func TestCatchUp(t *testing.T) {
+	conformance.Covers(t, 157)
 	const limit = 5 * time.Second
 	tests := []struct {
 		name       string
@@ -157,14 +160,17 @@ func TestCatchUp(t *testing.T) {
 }
 
 func TestWithoutCacheAViewerThatCaughtUpWaitsForAKeyframe(t *testing.T) {
+	conformance.Covers(t, 157)
 	l := newLog(testChunkSize, 0)
 	c := l.Cursor(AtGroup)
-	appendAll(l, "v0!@10 v0@9000")
+	appendAll(l, "vh0=A ah0=B v0!@10")
+	drain(c)
+	appendAll(l, "v0@20 a0@20 v0@9000")
 	if _, ok := c.CatchUp(time.Second); !ok {
 		t.Fatal("did not move")
 	}
 	appendAll(l, "v0@9010 a0@9010 v0!@9020")
-	if got := drain(c); got != "a0@9010 v0!@9020" {
+	if got := drain(c); got != "vh0=A@9000 ah0=B@9000 a0@9010 v0!@9020" {
 		t.Errorf("got %s", got)
 	}
 }

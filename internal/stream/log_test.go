@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // A viewer joins at the bar in the messages.
@@ -274,6 +275,7 @@ func TestViewersPresentFromTheStartGetEveryMessageInOrder(t *testing.T) {
 }
 
 func TestHeadersOfTooManyTracksAreForwardedAndNotKept(t *testing.T) {
+	conformance.Covers(t, 199)
 	l := logOf("")
 	for track := range 256 {
 		m := message("vh1=A")

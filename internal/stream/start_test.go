@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // The beginning of a log is a group until its first keyframe, for a second at
@@ -40,6 +42,7 @@ func TestTheBeginningIsNoGroupWithoutACache(t *testing.T) {
 }
 
 func TestTheBeginningIsBoundedByTheCache(t *testing.T) {
+	conformance.Covers(t, 156)
 	l := newLog(testChunkSize, 10*messageOverhead)
 	for range 20 {
 		l.Append(message("a0"), time.Millisecond)

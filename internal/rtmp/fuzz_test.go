@@ -67,6 +67,9 @@ func FuzzCommand(f *testing.F) {
 		f.Add(c.payload, false)
 		f.Add(append([]byte{0}, c.payload...), true)
 	}
+	for _, c := range capabilityCases {
+		f.Add(Command{Name: "connect", Transaction: 1, Object: c.object}.Message(0).Payload, false)
+	}
 	f.Fuzz(func(t *testing.T, payload []byte, amf3 bool) {
 		m := Message{Type: TypeCommand, Payload: payload}
 		if amf3 {
@@ -90,6 +93,10 @@ func FuzzCommand(f *testing.F) {
 			t.Errorf("%#v became %#v", first, second)
 		}
 		ParseStatus(first)
+		object, _ := amf.Properties(first.Object)
+		if c := ParseCapabilities(object); len(c.Video.named) > 2*maxFourCCs || len(c.Audio.named) > 2*maxFourCCs {
+			t.Errorf("%d video and %d audio codecs are kept", len(c.Video.named), len(c.Audio.named))
+		}
 		StreamID(first.Arg(0))
 	})
 }

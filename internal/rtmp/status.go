@@ -28,6 +28,7 @@ const (
 	CodePlayFailed          = "NetStream.Play.Failed"
 	CodePlayBadName         = "NetStream.Play.BadName"
 	CodePlayStreamNotFound  = "NetStream.Play.StreamNotFound"
+	CodePlayNoTrack         = "NetStream.Play.NoSupportedTrackFound"
 	CodePlayPublishNotify   = "NetStream.Play.PublishNotify"
 	CodePlayUnpublishNotify = "NetStream.Play.UnpublishNotify"
 	CodePauseNotify         = "NetStream.Pause.Notify"
@@ -93,9 +94,12 @@ func CallError(transaction float64, s Status) Message {
 }
 
 // ConnectResult accepts a connect command. The encoding is echoed: Flash
-// clients that asked for AMF0 break on AMF3 and the other way round.
+// clients that asked for AMF0 break on AMF3 and the other way round. What the
+// server can do of Enhanced RTMP stands in the information object, where the
+// servers of its authors have it; the specification leaves that open.
 func ConnectResult(transaction, objectEncoding float64) Message {
 	information := Status{LevelStatus, CodeConnectSuccess, "Connection succeeded."}.Object()
+	information = append(information, amf.Property{Name: "objectEncoding", Value: objectEncoding})
 	return Command{
 		Name:        CommandResult,
 		Transaction: transaction,
@@ -105,7 +109,7 @@ func ConnectResult(transaction, objectEncoding float64) Message {
 			{Name: "capabilities", Value: 31.0},
 			{Name: "mode", Value: 1.0},
 		},
-		Args: []any{append(information, amf.Property{Name: "objectEncoding", Value: objectEncoding})},
+		Args: []any{append(information, announcement()...)},
 	}.Message(0)
 }
 

@@ -188,8 +188,10 @@ func FormatMessage(m rtmp.Message) string {
 		return prefix + "video " + formatHex(m)
 	case rtmp.TypeData:
 		return prefix + fmt.Sprintf("data %d ", m.Timestamp) + formatValues(m.Payload)
-	case rtmp.TypeCommand, rtmp.TypeCommandAMF3:
+	case rtmp.TypeCommand:
 		return prefix + formatCommand(m)
+	case rtmp.TypeCommandAMF3:
+		return prefix + "amf3 " + formatCommand(m)
 	case rtmp.TypeUserControl:
 		event, value, ok := rtmp.ParseUserControl(m)
 		if ok {

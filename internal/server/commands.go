@@ -114,6 +114,7 @@ func (c *conn) connect(in call) error {
 		return c.refuseConnect(in, "The connect command has no app.", ReasonConnectRefused, errNoApp)
 	}
 	c.connected, c.app = true, app
+	c.capabilities = rtmp.ParseCapabilities(object)
 	c.out.send(
 		rtmp.WindowAckSize(rtmp.DefaultWindow),
 		rtmp.SetPeerBandwidth(rtmp.DefaultWindow, rtmp.LimitDynamic),

@@ -67,6 +67,8 @@ type conn struct {
 
 	connected bool
 	app       string
+	// capabilities are what the client announced in connect.
+	capabilities rtmp.Capabilities
 	// role and channel are what the client asked for last, for the connection's
 	// last line in the log.
 	role, channel string

@@ -43,6 +43,9 @@ var partings = map[stream.Reason]struct{ publisher, player rtmp.Status }{
 	ReasonPlayWait: {
 		player: failure(rtmp.CodePlayStreamNotFound, "The stream is not live."),
 	},
+	ReasonNoTrack: {
+		player: failure(rtmp.CodePlayNoTrack, "Nothing in this stream is of a kind that you announced."),
+	},
 	ReasonShutdown: {
 		publisher: rtmp.Status{Level: rtmp.LevelStatus, Code: rtmp.CodeUnpublishSuccess, Description: "The server is stopping."},
 		player:    rtmp.Status{Level: rtmp.LevelStatus, Code: rtmp.CodePlayUnpublishNotify, Description: "The server is stopping."},

@@ -53,6 +53,10 @@ type Options struct {
 	// PlayWait is how long a player may wait for a channel that is not live; 0
 	// means for ever.
 	PlayWait time.Duration
+	// Enhanced says what players that announce nothing get of Enhanced RTMP, and
+	// HEVC in which form they get H.265.
+	Enhanced EnhancedPolicy
+	HEVC     HEVCPolicy
 	// Log takes one line for each step of a session. Required.
 	Log *slog.Logger
 	// LogRequests switches the lines for connect, publish, play and end on.
@@ -101,6 +105,10 @@ const (
 	// maxControlQueue bounds the answers that wait for a peer which does not
 	// read them. It stops a flood of calls and pings.
 	maxControlQueue = 64 << 10
+	// withheldNoticed is how many messages are withheld from a player before the
+	// log tells, about a second of video: single ones that have no legacy form, as
+	// colour information, are nobody's loss.
+	withheldNoticed = 32
 	// messageRate and messageBurst bound the messages of a peer per second. An
 	// empty message takes one byte on the wire; a real stream has 100 a second.
 	messageRate, messageBurst = 20_000, 100_000

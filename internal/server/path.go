@@ -12,9 +12,7 @@ var errPath = errors.New("the URL must be rtmp://HOST/CHANNEL/KEY")
 // path is what a client asked for.
 type path struct {
 	channel, key string
-	// live says that the player wants to start at the live edge, without the
-	// newest keyframe group: "?cache=no".
-	live bool
+	wishes       wishes
 }
 
 // parsePath joins the app of connect and the name of publish or play, since
@@ -37,7 +35,7 @@ func parsePath(app, name string, maxLength int) (path, error) {
 		return path{}, err
 	}
 	for arg := range strings.SplitSeq(appQuery+"&"+nameQuery, "&") {
-		p.live = p.live || arg == "cache=no"
+		p.wishes.read(arg)
 	}
 	return p, nil
 }

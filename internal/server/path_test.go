@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/internal/media"
 )
 
 // paths are the ways in which clients cut one URL, and what is none.
@@ -12,18 +14,22 @@ var paths = []struct {
 	want      path
 	ok        bool
 }{
-	{"live", "key", path{"live", "key", false}, true},
-	{"live/", "/key", path{"live", "key", false}, true},
-	{"/live//", "//key/", path{"live", "key", false}, true},
-	{"live/key", "", path{"live", "key", false}, true},
-	{"", "live/key", path{"live", "key", false}, true},
-	{"live", "key?token=a/b", path{"live", "key", false}, true},
-	{"live?token=a/b", "key", path{"live", "key", false}, true},
-	{"live/key?a=b", "?c=d", path{"live", "key", false}, true},
-	{"live", "key?cache=no", path{"live", "key", true}, true},
-	{"live?x=1&cache=no", "key", path{"live", "key", true}, true},
-	{"live", "key?cache=now&nocache=no", path{"live", "key", false}, true},
-	{"A-z_09", "0123456789abcdef", path{"A-z_09", "0123456789abcdef", false}, true},
+	{"live", "key", path{"live", "key", wishes{}}, true},
+	{"live/", "/key", path{"live", "key", wishes{}}, true},
+	{"/live//", "//key/", path{"live", "key", wishes{}}, true},
+	{"live/key", "", path{"live", "key", wishes{}}, true},
+	{"", "live/key", path{"live", "key", wishes{}}, true},
+	{"live", "key?token=a/b", path{"live", "key", wishes{}}, true},
+	{"live?token=a/b", "key", path{"live", "key", wishes{}}, true},
+	{"live/key?a=b", "?c=d", path{"live", "key", wishes{}}, true},
+	{"live", "key?cache=no", path{"live", "key", wishes{live: true}}, true},
+	{"live?x=1&cache=no", "key", path{"live", "key", wishes{live: true}}, true},
+	{"live", "key?cache=now&nocache=no", path{"live", "key", wishes{}}, true},
+	{"live", "key?tracks=all&enhanced=no", path{"live", "key", wishes{allTracks: true, plain: true}}, true},
+	{"live?enhanced=no", "key?enhanced=yes&hevc=legacy", path{"live", "key", wishes{enhanced: true, hevc: media.HEVCByCodecID}}, true},
+	{"live", "key?enhanced=yes&enhanced=no&hevc=fourcc", path{"live", "key", wishes{plain: true, hevc: media.HEVCByFourCC}}, true},
+	{"live", "key?tracks=1&enhanced=&hevc=auto&hevc=published&tracks", path{"live", "key", wishes{}}, true},
+	{"A-z_09", "0123456789abcdef", path{"A-z_09", "0123456789abcdef", wishes{}}, true},
 	{"live", "0123456789abcdefg", path{}, false},
 	{"0123456789abcdefg", "key", path{}, false},
 	{"", "", path{}, false},

@@ -42,7 +42,8 @@ func (c *conn) play(in call) error {
 	s.name = name
 	s.player = c.newPlayer()
 	s.player.stream, s.player.channel, s.player.subscription = id, p.channel, subscription
-	if p.live {
+	s.player.capabilities = c.server.options.capabilitiesOf(c.capabilities, p.wishes)
+	if p.wishes.live {
 		s.player.start = stream.AtLive
 	}
 	c.startPlaying(s, p, wantsReset(in))

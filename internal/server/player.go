@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -19,6 +20,7 @@ type player struct {
 	subscription *stream.Subscription
 	cursor       stream.Cursor
 	start        stream.Start
+	capabilities media.Capabilities
 	paused       bool
 	muted, blind bool // receiveAudio and receiveVideo were switched off
 	// announce says that the client knows the channel as not live, and has to
@@ -28,6 +30,9 @@ type player struct {
 	// and missedLogged what the log told of, at skipLogged.
 	missed, missedLogged stream.Skipped
 	skipLogged           time.Duration
+	// served says that the cursor has come to media that the viewer takes, and
+	// warned that the log told of media that it does not take.
+	served, warned bool
 }
 
 // waiting reports whether the channel is not live.
@@ -39,6 +44,26 @@ func (p *player) fill(w *writer, b *batch) {
 	if p.paused {
 		return
 	}
+	p.read(w, b)
+	if p.cursor.IsOpen() && p.cursor.Withheld() > 0 {
+		p.judge(w)
+	}
+}
+
+// judge ends the session of a viewer that can take nothing of the stream, and
+// tells the log, once, of media that another does not take.
+func (p *player) judge(w *writer) {
+	if !p.served && !p.muted && !p.blind && !p.cursor.Playable() {
+		w.c.end(ReasonNoTrack, nil)
+	}
+	if !p.warned && p.cursor.Withheld() >= withheldNoticed && p.capabilities.Enhanced != media.AllCodecs {
+		p.warned = true
+		w.c.log.Warn("media withheld from a player that did not announce it",
+			"channel", p.channel, "takes", codecNames(p.capabilities.Enhanced))
+	}
+}
+
+func (p *player) read(w *writer, b *batch) {
 	if p.cursor.IsOpen() && !p.fillRun(b) {
 		p.catchUp(w)
 	}
@@ -53,6 +78,7 @@ func (p *player) fill(w *writer, b *batch) {
 		case m == nil:
 			return
 		default:
+			p.served = p.served || m.Type != rtmp.TypeData
 			b.add(p.cursor.Chunks(m, p.stream))
 		}
 	}
@@ -61,7 +87,7 @@ func (p *player) fill(w *writer, b *batch) {
 // fillRun adds what came since the last pass in one piece, which is all that
 // most players need.
 func (p *player) fillRun(b *batch) bool {
-	if !b.pass || p.stream != stream.PlayStream {
+	if !b.pass || !p.served || p.stream != stream.PlayStream {
 		return false
 	}
 	chunks := p.cursor.Joined()
@@ -80,6 +106,8 @@ func (p *player) join(w *writer, b *batch) bool {
 		return false
 	}
 	p.cursor.Open(log, p.start)
+	p.cursor.SetCapabilities(p.capabilities)
+	p.served = false
 	p.cursor.SetAudio(!p.muted)
 	p.cursor.SetVideo(!p.blind)
 	if p.announce {

@@ -40,6 +40,7 @@ const (
 	ReasonBusy             stream.Reason = "channel busy"
 	ReasonDenied           stream.Reason = "publish denied"
 	ReasonPlayDenied       stream.Reason = "play denied"
+	ReasonNoTrack          stream.Reason = "no track that the player can take"
 	ReasonShutdown         stream.Reason = "server stopping"
 	ReasonInternal         stream.Reason = "internal error"
 )

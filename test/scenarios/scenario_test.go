@@ -126,6 +126,12 @@ func (s *scenario) start(d *datadriven.TestData) {
 	if err != nil {
 		d.Fatalf(s.t, "players: %v", err)
 	}
+	enhanced := map[string]server.EnhancedPolicy{
+		"permissive": server.EnhancedPermissive, "strict": server.EnhancedStrict,
+	}[option(d, "enhanced", "permissive")]
+	hevc := map[string]server.HEVCPolicy{
+		"auto": server.HEVCAuto, "fourcc": server.HEVCFourCC, "legacy": server.HEVCLegacy, "published": server.HEVCPublished,
+	}[option(d, "hevc", "auto")]
 	s.server = server.New(server.Options{
 		Registry:    s.registry,
 		Authorizer:  newAuthorizer(option(d, "authorize", "yes"), &s.log),
@@ -134,6 +140,8 @@ func (s *scenario) start(d *datadriven.TestData) {
 		ChunkSize:   chunkSize,
 		IDMaxLength: 16,
 		PlayWait:    playWait,
+		Enhanced:    enhanced,
+		HEVC:        hevc,
 		Log:         slog.New(&s.log),
 		LogRequests: true,
 	})

@@ -58,6 +58,8 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		ChunkSize:     settings.ChunkSize,
 		IDMaxLength:   settings.IDMaxLength,
 		PlayWait:      settings.PlayWait,
+		Enhanced:      enhancedPolicies[settings.PlayEnhanced],
+		HEVC:          hevcPolicies[settings.PlayHEVC],
 		MaxWriteDelay: settings.MaxWriteDelay,
 		Log:           log,
 		LogRequests:   settings.LogRequests,
@@ -73,6 +75,18 @@ var takeovers = map[config.Takeover]stream.Takeover{
 	config.TakeoverIdle:   stream.TakeoverIdle,
 	config.TakeoverNever:  stream.TakeoverNever,
 	config.TakeoverAlways: stream.TakeoverAlways,
+}
+
+var enhancedPolicies = map[config.PlayEnhanced]server.EnhancedPolicy{
+	config.PlayPermissive: server.EnhancedPermissive,
+	config.PlayStrict:     server.EnhancedStrict,
+}
+
+var hevcPolicies = map[config.PlayHEVC]server.HEVCPolicy{
+	config.HEVCAuto:      server.HEVCAuto,
+	config.HEVCFourCC:    server.HEVCFourCC,
+	config.HEVCLegacy:    server.HEVCLegacy,
+	config.HEVCPublished: server.HEVCPublished,
 }
 
 // Run serves until ctx ends, and then stops gracefully: no new connections,

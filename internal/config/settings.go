@@ -22,6 +22,8 @@ type Settings struct {
 	PlayWhitelist access.List // holds everyone by default: ask Contains, not Empty
 	IDMaxLength   int         // in characters, which are all ASCII
 	Takeover      Takeover
+	PlayEnhanced  PlayEnhanced
+	PlayHEVC      PlayHEVC
 	PlayWait      time.Duration // 0 means for ever
 	MaxWriteDelay time.Duration // 0 means that each message goes out at once
 	CacheBytes    int64         // per channel; 0 switches the cache off
@@ -93,6 +95,30 @@ const (
 	TakeoverNever Takeover = "never"
 	// TakeoverAlways replaces the present publisher.
 	TakeoverAlways Takeover = "always"
+)
+
+// PlayEnhanced says what players get that announce nothing of Enhanced RTMP.
+type PlayEnhanced string
+
+const (
+	// PlayPermissive sends them every codec, as most players decode more than they announce.
+	PlayPermissive PlayEnhanced = "permissive"
+	// PlayStrict sends them what has a legacy form only.
+	PlayStrict PlayEnhanced = "strict"
+)
+
+// PlayHEVC says in which form players get H.265.
+type PlayHEVC string
+
+const (
+	// HEVCAuto sends it by FourCC to players that announced it, and as published to others.
+	HEVCAuto PlayHEVC = "auto"
+	// HEVCFourCC sends it by FourCC to all that take it so.
+	HEVCFourCC PlayHEVC = "fourcc"
+	// HEVCLegacy sends it as CodecID 12 to all that did not announce it by FourCC.
+	HEVCLegacy PlayHEVC = "legacy"
+	// HEVCPublished sends it as the publisher did.
+	HEVCPublished PlayHEVC = "published"
 )
 
 // ErrValue is wrapped by the error of a setting whose value cannot be used, alone or beside others.

@@ -41,6 +41,8 @@ func defaults(t testing.TB) Settings {
 		PlayWhitelist:       mustList(t, "*"),
 		IDMaxLength:         128,
 		Takeover:            TakeoverIdle,
+		PlayEnhanced:        PlayPermissive,
+		PlayHEVC:            HEVCAuto,
 		CacheBytes:          256 << 20,
 		MaxWriteDelay:       100 * time.Millisecond,
 		MaxConnectionsPerIP: 4,
@@ -87,6 +89,8 @@ var good = map[string][][2]string{
 	"MAX_IP_CONCURRENT_CONNECTIONS": {{"0", "0"}, {"1000000", "1000000"}, {" 2 ", "2"}},
 	"CONCURRENT_LIMIT_WHITELIST":    {{"127.0.0.1", "127.0.0.1"}, {"*", "*"}, {" fd00::/8 ", "fd00::/8"}},
 	"GOP_CACHE_SIZE_MB":             {{"0", "0"}, {"1048576", "1048576"}, {" 16 ", "16"}},
+	"PLAY_ENHANCED":                 {{"strict", "strict"}, {" Permissive ", "permissive"}},
+	"PLAY_HEVC":                     {{"fourcc", "fourcc"}, {"LEGACY", "legacy"}, {"published", "published"}, {"auto", "auto"}},
 	"PUBLISH_TAKEOVER":              {{"idle", "idle"}, {"never", "never"}, {"ALWAYS", "always"}, {" Never ", "never"}},
 	"MAX_WRITE_DELAY_MS":            {{"100", "100"}, {"0", "0"}, {"2000", "2000"}, {" 30 ", "30"}},
 	"PLAY_WAIT_SECONDS":             {{"0", "0"}, {"86400", "86400"}, {" 30 ", "30"}},
@@ -139,6 +143,8 @@ var bad = map[string][]string{
 	"MAX_IP_CONCURRENT_CONNECTIONS": {"x", "-1", "1000001", wraps, overflow},
 	"CONCURRENT_LIMIT_WHITELIST":    {"x", "-1", ",", "127.0.0.1/", overflow},
 	"GOP_CACHE_SIZE_MB":             {"x", "-1", "1048577", "256MB", "17592186044416", "9223372036854775807", wraps, overflow},
+	"PLAY_ENHANCED":                 {"x", "0", "-1", "YES", "permissive,strict", overflow},
+	"PLAY_HEVC":                     {"x", "12", "-1", "hvc1", "auto,legacy", overflow},
 	"PUBLISH_TAKEOVER":              {"x", "0", "-1", "YES", "idle,never", overflow},
 	"MAX_WRITE_DELAY_MS":            {"x", "-1", "2001", "30ms", "9223372036854775807", wraps, overflow},
 	"PLAY_WAIT_SECONDS":             {"x", "-1", "86401", "30s", "9223372036854775807", wraps, overflow},
@@ -251,6 +257,8 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		"GOP_CACHE_SIZE_MB":             "16",
 		"PUBLISH_TAKEOVER":              "never",
 		"PLAY_WAIT_SECONDS":             "30",
+		"PLAY_ENHANCED":                 "strict",
+		"PLAY_HEVC":                     "legacy",
 		"MAX_WRITE_DELAY_MS":            "40",
 		"IP_LIMIT_IPV6_PREFIX":          "56",
 		"LOG_REQUESTS":                  "no",
@@ -267,6 +275,8 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		ConnectionLimitWhitelist: mustList(t, "::1"),
 		CacheBytes:               16 << 20,
 		Takeover:                 TakeoverNever,
+		PlayEnhanced:             PlayStrict,
+		PlayHEVC:                 HEVCLegacy,
 		PlayWait:                 30 * time.Second,
 		MaxWriteDelay:            40 * time.Millisecond,
 		IPv6Prefix:               56,
@@ -407,6 +417,8 @@ func FuzzSettings(f *testing.F) {
 			!s.PlayWhitelist.Empty() &&
 			s.IDMaxLength >= 1 && s.IDMaxLength <= 1024 &&
 			s.MaxConnectionsPerIP >= 0 && s.CacheBytes >= 0 && s.CacheBytes%(1<<20) == 0 &&
+			(s.PlayEnhanced == PlayPermissive || s.PlayEnhanced == PlayStrict) &&
+			(s.PlayHEVC == HEVCAuto || s.PlayHEVC == HEVCFourCC || s.PlayHEVC == HEVCLegacy || s.PlayHEVC == HEVCPublished) &&
 			(s.Takeover == TakeoverIdle || s.Takeover == TakeoverNever || s.Takeover == TakeoverAlways) &&
 			s.MaxWriteDelay >= 0 && s.MaxWriteDelay <= 2*time.Second &&
 			s.PlayWait >= 0 && s.PlayWait <= 24*time.Hour &&

@@ -89,6 +89,16 @@ var table = []row{
 		parser: number(func(s *Settings) *time.Duration { return &s.MaxWriteDelay }, 0, maxWriteDelay, time.Millisecond),
 	},
 	{
+		group: groupChannels, name: "PLAY_ENHANCED", fallback: string(PlayPermissive),
+		help:   "whether players that announce nothing of Enhanced RTMP are sent it, or strictly what older players know",
+		parser: choice(func(s *Settings) *PlayEnhanced { return &s.PlayEnhanced }, PlayPermissive, PlayStrict),
+	},
+	{
+		group: groupChannels, name: "PLAY_HEVC", fallback: string(HEVCAuto),
+		help:   "form in which players get H.265: by FourCC, as CodecID 12 (legacy), as published, or what suits each",
+		parser: choice(func(s *Settings) *PlayHEVC { return &s.PlayHEVC }, HEVCAuto, HEVCFourCC, HEVCLegacy, HEVCPublished),
+	},
+	{
 		group: groupLimits, name: "MAX_IP_CONCURRENT_CONNECTIONS", fallback: "4",
 		help:   "most connections of one address at a time, 0 for no limit",
 		parser: number(func(s *Settings) *int { return &s.MaxConnectionsPerIP }, 0, maxConnections, 1),

@@ -39,6 +39,8 @@ var settingValues = map[string]struct {
 	"MAX_WRITE_DELAY_MS":            {"100", same("0"), same("2000"), []string{"x", "-1", "2001", "10ms"}},
 	"PLAY_WAIT_SECONDS":             {"0", same("0"), same("86400"), []string{"x", "-1", "86401", "30s"}},
 	"PUBLISH_TAKEOVER":              {"idle", same("never"), value{"ALWAYS", "always"}, []string{"x", "YES"}},
+	"PLAY_ENHANCED":                 {"permissive", same("strict"), value{"Permissive", "permissive"}, []string{"x", "YES"}},
+	"PLAY_HEVC":                     {"auto", same("fourcc"), value{"LEGACY", "legacy"}, []string{"x", "12"}},
 	"GOP_CACHE_SIZE_MB":             {"256", same("0"), same("1048576"), []string{"x", "-1", "1048577", "256MB"}},
 	"MAX_IP_CONCURRENT_CONNECTIONS": {"4", same("0"), same("1000000"), []string{"x", "-1", "1000001"}},
 	"CONCURRENT_LIMIT_WHITELIST":    {"", same("127.0.0.1"), same("*"), []string{"x", ",", "::/129"}},

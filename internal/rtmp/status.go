@@ -14,6 +14,7 @@ const (
 	CodeConnectSuccess     = "NetConnection.Connect.Success"
 	CodeConnectRejected    = "NetConnection.Connect.Rejected"
 	CodeConnectAppShutdown = "NetConnection.Connect.AppShutdown"
+	CodeReconnectRequest   = "NetConnection.Connect.ReconnectRequest"
 	CodeCallFailed         = "NetConnection.Call.Failed"
 
 	CodePublishStart     = "NetStream.Publish.Start"
@@ -111,6 +112,26 @@ func ConnectResult(transaction, objectEncoding float64) Message {
 		},
 		Args: []any{append(information, announcement()...)},
 	}.Message(0)
+}
+
+// ReconnectRequest asks the client to connect anew when it suits it, and to
+// close this connection then (Enhanced RTMP v2, Reconnect Request). It is about
+// the connection and not about a stream: GStreamer would take it for the answer
+// to publish or play there. tcURL is where to connect, the same place as before
+// if empty; the description may be empty too. Only clients whose capsEx has bit 0
+// know it.
+func ReconnectRequest(tcURL, description string) Message {
+	information := amf.Object{
+		{Name: "level", Value: LevelStatus},
+		{Name: "code", Value: CodeReconnectRequest},
+	}
+	if description != "" {
+		information = append(information, amf.Property{Name: "description", Value: description})
+	}
+	if tcURL != "" {
+		information = append(information, amf.Property{Name: "tcUrl", Value: tcURL})
+	}
+	return Command{Name: CommandOnStatus, Args: []any{information}}.Message(0)
 }
 
 // FCPublished tells FMLE-style encoders that their FCPublish was taken.

@@ -73,6 +73,19 @@ var answerCases = []struct {
 		key("description"), text("Stopped publishing stream."), "000009")},
 	{"FCSubscribe", FCSubscribed(), 3, wire(text("onFCSubscribe"), zero, "05",
 		statusText("status", "NetStream.Play.Start", "Started playing stream."))},
+	{"reconnect elsewhere", ReconnectRequest("rtmp://b.example/live", "Server maintenance"), 3, unhex(`
+		02 00 08 6F 6E 53 74 61 74 75 73 00 00 00 00 00
+		00 00 00 00 05 03 00 05 6C 65 76 65 6C 02 00 06
+		73 74 61 74 75 73 00 04 63 6F 64 65 02 00 26 4E
+		65 74 43 6F 6E 6E 65 63 74 69 6F 6E 2E 43 6F 6E
+		6E 65 63 74 2E 52 65 63 6F 6E 6E 65 63 74 52 65
+		71 75 65 73 74 00 0B 64 65 73 63 72 69 70 74 69
+		6F 6E 02 00 12 53 65 72 76 65 72 20 6D 61 69 6E
+		74 65 6E 61 6E 63 65 00 05 74 63 55 72 6C 02 00
+		15 72 74 6D 70 3A 2F 2F 62 2E 65 78 61 6D 70 6C
+		65 2F 6C 69 76 65 00 00 09`)},
+	{"reconnect", ReconnectRequest("", ""), 3, wire(text("onStatus"), zero, "05 03", key("level"), text("status"),
+		key("code"), text("NetConnection.Connect.ReconnectRequest"), "000009")},
 	{"connect refused", CallError(1, Status{LevelError, CodeConnectRejected, "no"}), 3,
 		wire(text("_error"), one, "05", statusText("error", "NetConnection.Connect.Rejected", "no"))},
 	{"publish refused", OnStatus(1, Status{LevelError, CodePublishBadName, "busy"}), 5,

@@ -12,6 +12,10 @@ type channel struct {
 	// publication is nil while the channel is not live; guarded by
 	// Registry.mu.
 	publication *Publication
+	// interrupted is the Done of the publication whose publisher is expected
+	// back, or nil: it tells one interruption from the next without holding on
+	// to the log. Guarded by Registry.mu.
+	interrupted <-chan struct{}
 	// applications are publishers who wait to be allowed; guarded by
 	// Registry.mu.
 	applications []*application

@@ -7,7 +7,8 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
 
-// Publication is a publisher's hold on a channel, from the claim to Close.
+// Publication is a publisher's hold on a channel, from the claim to Close or
+// Interrupt, one of which must be called, and once.
 // Append and Flush belong to one goroutine.
 type Publication struct {
 	registry *Registry
@@ -36,7 +37,7 @@ func newPublication(r *Registry, ch *channel, c Claim) *Publication {
 func (p *Publication) Log() *Log { return p.log }
 
 // Append adds a message to the log without waking anyone, see [Log.Append].
-// After Close, or once another publisher took over, nothing is added.
+// After the end, or once another publisher took over, nothing is added.
 func (p *Publication) Append(m rtmp.Message, now time.Duration) {
 	if !p.log.ended.Load() {
 		p.log.Append(m, now)
@@ -71,22 +72,45 @@ func (p *Publication) Resting() (until time.Duration, watched bool) {
 // that there is something for the viewers.
 func (p *Publication) Pulse() <-chan struct{} { return p.pulse }
 
-// Done returns a channel that is closed by Close.
+// Done returns a channel that is closed by Close and Interrupt.
 func (p *Publication) Done() <-chan struct{} { return p.done }
 
 // AppendViewers appends those who watch at the moment.
 func (p *Publication) AppendViewers(dst []Viewer) []Viewer { return p.channel.appendViewers(dst) }
 
 // Close ends the publication and frees the channel at once; viewers come to
-// the end of the log. It must be called exactly once.
+// the end of the log.
 func (p *Publication) Close() {
 	p.registry.mu.Lock()
 	defer p.registry.mu.Unlock()
+	p.end()
+	p.registry.release(p.channel)
+}
+
+// Interrupt is Close for a publisher that is expected back. Until the channel is
+// live again or expire is called, it is interrupted and not over, see
+// [Subscription.Interrupted]; anyone may publish it meanwhile. expire wakes the
+// viewers. It may be called at any time and more than once, and does nothing if
+// a publisher came.
+func (p *Publication) Interrupt() (expire func()) {
+	p.registry.mu.Lock()
+	defer p.registry.mu.Unlock()
+	r, ch, done := p.registry, p.channel, p.done // and not p, which has the log
+	if p.end() {
+		ch.interrupted = done
+	}
+	return func() { r.expire(ch, done) }
+}
+
+// end reports whether the channel was still the publication's; the lock of the
+// registry is held.
+func (p *Publication) end() bool {
 	p.log.end()
-	if p.channel.publication == p {
+	close(p.done)
+	held := p.channel.publication == p
+	if held {
 		p.channel.publication = nil
 		p.channel.leave(p.log)
-		p.registry.release(p.channel)
 	}
-	close(p.done)
+	return held
 }

@@ -124,7 +124,13 @@ func (s *storm) publish(rng *rand.Rand) {
 		runtime.Gosched()
 	}
 	p.AppendViewers(nil)
-	p.Close()
+	if rng.IntN(2) == 0 {
+		p.Close()
+	} else {
+		expire := p.Interrupt()
+		runtime.Gosched()
+		expire()
+	}
 	if publisher.replaced.Load() > 1 {
 		s.t.Error("publisher was replaced twice")
 	}
@@ -142,6 +148,9 @@ func (s *storm) play(rng *rand.Rand) {
 	}
 	defer sub.Close()
 	for range rng.IntN(20) {
+		if sub.Interrupted() {
+			sub.Over()
+		}
 		if log := sub.Log(); log != nil {
 			for _, token := range strings.Fields(drain(log.Cursor(AtGroup))) {
 				if strings.HasPrefix(token, "meta=") && !strings.HasPrefix(token, "meta="+key) {

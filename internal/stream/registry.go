@@ -150,15 +150,16 @@ func (r *Registry) claim(c Claim) (*Publication, []kick, error) {
 	}
 	p := newPublication(r, ch, c)
 	p.log.timeline.after = ch.head
-	ch.publication = p
+	ch.publication, ch.interrupted = p, nil
 	return p, kicks, nil
 }
 
 // Viewer is what a subscription serves.
 type Viewer interface {
 	// Wake tells that there may be something new: messages, the end of the log,
-	// or another log. It is called by the fan-out, without any lock held, for
-	// one viewer after the other: it must not block.
+	// or another log. It is called by the fan-out, and when an interruption
+	// expires, without any lock held, for one viewer after the other: it must
+	// not block.
 	Wake()
 }
 
@@ -199,6 +200,41 @@ func (s *Subscription) Log() *Log {
 		return p.log
 	}
 	return nil
+}
+
+// Interrupted reports whether the publisher was cut off and is expected back:
+// the viewer should wait in silence.
+func (s *Subscription) Interrupted() bool {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	return s.channel.interrupted != nil && s.member()
+}
+
+// Over reports whether the channel is neither live nor interrupted: the viewer
+// should know.
+func (s *Subscription) Over() bool {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	return s.channel.publication == nil && s.channel.interrupted == nil || !s.member()
+}
+
+// expire ends an interruption, if it lasts.
+func (r *Registry) expire(ch *channel, interrupted <-chan struct{}) {
+	for _, v := range r.giveUp(ch, interrupted) {
+		v.Wake()
+	}
+}
+
+// giveUp returns the viewers who should know of it.
+func (r *Registry) giveUp(ch *channel, interrupted <-chan struct{}) []Viewer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ch.interrupted != interrupted {
+		return nil
+	}
+	ch.interrupted = nil
+	r.release(ch)
+	return ch.appendViewers(nil)
 }
 
 // member must be called with the registry's lock held.
@@ -272,7 +308,7 @@ func (r *Registry) open(name string) *channel {
 
 // release forgets a channel that nobody uses; the lock is held.
 func (r *Registry) release(ch *channel) {
-	if ch.publication == nil && len(ch.applications) == 0 && ch.empty() && r.channels[ch.name] == ch {
+	if ch.publication == nil && ch.interrupted == nil && len(ch.applications) == 0 && ch.empty() && r.channels[ch.name] == ch {
 		delete(r.channels, ch.name)
 	}
 }

@@ -213,7 +213,10 @@ func (c *conn) named(in call, eligible func(*netStream) bool) []*netStream {
 	return named
 }
 
-func (c *conn) closeConnection(call) error { return &refusal{reason: ReasonClientClosed} }
+func (c *conn) closeConnection(call) error {
+	c.orderly = true
+	return &refusal{reason: ReasonClientClosed}
+}
 
 func (c *conn) ignore(call) error { return nil }
 

@@ -66,7 +66,11 @@ type conn struct {
 	ignored uint64
 
 	connected bool
-	app       string
+	// orderly says that the client has said that it ends.
+	orderly bool
+	// closing says that the streams end because the connection does.
+	closing bool
+	app     string
 	// capabilities are what the client announced in connect.
 	capabilities rtmp.Capabilities
 	// role and channel are what the client asked for last, for the connection's

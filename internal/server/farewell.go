@@ -77,6 +77,7 @@ func (c *conn) turnAway(s *netStream) {
 
 // closeStreams ends every publication and player of the connection.
 func (c *conn) closeStreams() {
+	c.closing = true
 	for id, s := range c.streams {
 		c.closeNetStream(s)
 		delete(c.streams, id)

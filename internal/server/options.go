@@ -57,6 +57,9 @@ type Options struct {
 	// HEVC in which form they get H.265.
 	Enhanced EnhancedPolicy
 	HEVC     HEVCPolicy
+	// PublishGrace is for how long players are left in peace when a publisher
+	// was cut off, since it may come back; 0 means not at all.
+	PublishGrace time.Duration
 	// Log takes one line for each step of a session. Required.
 	Log *slog.Logger
 	// LogRequests switches the lines for connect, publish, play and end on.

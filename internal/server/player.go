@@ -24,8 +24,9 @@ type player struct {
 	paused       bool
 	muted, blind bool // receiveAudio and receiveVideo were switched off
 	// announce says that the client knows the channel as not live, and has to
-	// be told when it is.
-	announce bool
+	// be told when it is. kept says the contrary of a channel that is not live:
+	// the client does not know, and has to be told if nobody comes back.
+	announce, kept bool
 	// missed is what earlier cursors missed because the viewer was too slow,
 	// and missedLogged what the log told of, at skipLogged.
 	missed, missedLogged stream.Skipped
@@ -35,8 +36,10 @@ type player struct {
 	served, warned bool
 }
 
-// waiting reports whether the channel is not live.
-func (p *player) waiting() bool { return !p.cursor.IsOpen() && !p.paused }
+// waiting reports whether the channel is not live, and nobody is expected back.
+func (p *player) waiting() bool {
+	return !p.cursor.IsOpen() && !p.paused && !p.subscription.Interrupted()
+}
 
 // fill adds to the batch what the player has not got yet. In a pass of the
 // fan-out it goes no further than the others.
@@ -102,9 +105,10 @@ func (p *player) fillRun(b *batch) bool {
 func (p *player) join(w *writer, b *batch) bool {
 	log := p.subscription.Log()
 	if log == nil {
-		p.announce = true
+		p.await(w, b)
 		return false
 	}
+	p.kept = false
 	p.cursor.Open(log, p.start)
 	p.cursor.SetCapabilities(p.capabilities)
 	p.served = false
@@ -119,12 +123,22 @@ func (p *player) join(w *writer, b *batch) bool {
 	return true
 }
 
-// leave tells the client that the publication is over. FFmpeg ends at that, so
-// it is not said when another publisher has taken over already.
+// leave comes to the end of a publication.
 func (p *player) leave(w *writer, b *batch) {
 	p.dropCursor()
-	p.announce = true
-	if p.subscription.Log() == nil {
+	p.kept = true
+	p.await(w, b)
+}
+
+// await tells the client that the stream is over, if it is. FFmpeg ends at that,
+// so it is not said while the publisher may come back, nor when another one has
+// taken over already: then the client hears nothing, and goes on with what comes.
+func (p *player) await(w *writer, b *batch) {
+	switch {
+	case !p.kept:
+		p.announce = true
+	case p.subscription.Over():
+		p.kept, p.announce = false, true
 		w.addMessages(b, endOfStream(p.stream)...)
 	}
 }

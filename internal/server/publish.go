@@ -103,7 +103,7 @@ func (c *conn) unpublish(s *netStream) {
 	publication, g := s.publication, s.grant
 	s.publication, s.grant = nil, nil
 	if publication != nil {
-		publication.Close()
+		c.endPublication(publication)
 		c.ignored += publication.Log().Unreadable()
 	}
 	c.server.giveBack(g)

@@ -32,6 +32,8 @@ type Server struct {
 	// running counts the goroutines of all connections.
 	running sync.WaitGroup
 
+	graces graces
+
 	// handshakes has room for the TLS handshakes that may run at once.
 	handshakes chan struct{}
 }
@@ -47,6 +49,7 @@ func New(options Options) *Server {
 		epoch:     time.Now(),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
+		graces:    newGraces(options.PublishGrace),
 
 		handshakes: make(chan struct{}, maxTLSHandshakes),
 	}
@@ -65,6 +68,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.running.Wait()
 		close(done)
 	}()
+	defer s.graces.end() // by now nobody waits
 	select {
 	case <-done:
 		return nil
@@ -81,6 +85,7 @@ func (s *Server) Close() error {
 		c.end(ReasonShutdown, nil)
 		_ = c.nc.socket.Close()
 	})
+	s.graces.end()
 	return nil
 }
 

@@ -121,7 +121,13 @@ func (s *scenario) start(d *datadriven.TestData) {
 		"idle": stream.TakeoverIdle, "never": stream.TakeoverNever, "always": stream.TakeoverAlways,
 	}[option(d, "takeover", "idle")]
 	s.registry = stream.NewRegistry(stream.Options{ChunkSize: chunkSize, CacheBytes: 1 << 20, Takeover: takeover})
-	playWait, _ := time.ParseDuration(option(d, "play-wait", "0s"))
+	length := func(name string) time.Duration {
+		duration, err := time.ParseDuration(option(d, name, "0s"))
+		if err != nil {
+			d.Fatalf(s.t, "%s: %v", name, err)
+		}
+		return duration
+	}
 	players, err := access.ParseList(option(d, "players", "*"))
 	if err != nil {
 		d.Fatalf(s.t, "players: %v", err)
@@ -133,17 +139,18 @@ func (s *scenario) start(d *datadriven.TestData) {
 		"auto": server.HEVCAuto, "fourcc": server.HEVCFourCC, "legacy": server.HEVCLegacy, "published": server.HEVCPublished,
 	}[option(d, "hevc", "auto")]
 	s.server = server.New(server.Options{
-		Registry:    s.registry,
-		Authorizer:  newAuthorizer(option(d, "authorize", "yes"), &s.log),
-		Limiter:     access.NewLimiter(0, access.List{}, 64),
-		Players:     players,
-		ChunkSize:   chunkSize,
-		IDMaxLength: 16,
-		PlayWait:    playWait,
-		Enhanced:    enhanced,
-		HEVC:        hevc,
-		Log:         slog.New(&s.log),
-		LogRequests: true,
+		Registry:     s.registry,
+		Authorizer:   newAuthorizer(option(d, "authorize", "yes"), &s.log),
+		Limiter:      access.NewLimiter(0, access.List{}, 64),
+		Players:      players,
+		ChunkSize:    chunkSize,
+		IDMaxLength:  16,
+		PlayWait:     length("play-wait"),
+		PublishGrace: length("grace"),
+		Enhanced:     enhanced,
+		HEVC:         hevc,
+		Log:          slog.New(&s.log),
+		LogRequests:  true,
 	})
 	s.listener = rtmptest.NewListener()
 	go func() {

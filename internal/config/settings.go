@@ -24,6 +24,7 @@ type Settings struct {
 	Takeover      Takeover
 	PlayEnhanced  PlayEnhanced
 	PlayHEVC      PlayHEVC
+	PublishGrace  time.Duration // 0 means that a lost publisher is not waited for
 	PlayWait      time.Duration // 0 means for ever
 	MaxWriteDelay time.Duration // 0 means that each message goes out at once
 	CacheBytes    int64         // per channel; 0 switches the cache off

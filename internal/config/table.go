@@ -36,6 +36,7 @@ const (
 	maxConnections = 1_000_000
 	maxCacheMB     = 1 << 20
 	maxPlayWait    = 24 * time.Hour
+	maxGrace       = 5 * time.Minute
 	maxWriteDelay  = 2 * time.Second
 	maxHostLength  = 255 // longest domain name (RFC 1035 section 2.3.4)
 	maxTextLength  = 4096
@@ -77,6 +78,11 @@ var table = []row{
 		group: groupChannels, name: "PUBLISH_TAKEOVER", fallback: string(TakeoverIdle),
 		help:   "whether a second publisher replaces the first: idle means only one that has been silent for more than 2 s",
 		parser: choice(func(s *Settings) *Takeover { return &s.Takeover }, TakeoverIdle, TakeoverNever, TakeoverAlways),
+	},
+	{
+		group: groupChannels, name: "PUBLISH_GRACE_SECONDS", fallback: "10",
+		help:   "how long players are left in peace when the connection of a publisher is lost, 0 for not at all",
+		parser: number(func(s *Settings) *time.Duration { return &s.PublishGrace }, 0, maxGrace, time.Second),
 	},
 	{
 		group: groupChannels, name: "GOP_CACHE_SIZE_MB", fallback: "256",

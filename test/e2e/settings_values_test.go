@@ -37,6 +37,7 @@ var settingValues = map[string]struct {
 	"ID_MAX_LENGTH":                 {"128", same("1"), same("1024"), []string{"x", "0", "1025"}},
 	"RTMP_PLAY_WHITELIST":           {"*", same("127.0.0.1"), value{"::/0,0.0.0.0/0", "0.0.0.0/0,::/0"}, []string{"x", ",", "10.0.0.0/33", "localhost"}},
 	"MAX_WRITE_DELAY_MS":            {"100", same("0"), same("2000"), []string{"x", "-1", "2001", "10ms"}},
+	"PUBLISH_GRACE_SECONDS":         {"10", same("0"), same("300"), []string{"x", "-1", "301", "10s"}},
 	"PLAY_WAIT_SECONDS":             {"0", same("0"), same("86400"), []string{"x", "-1", "86401", "30s"}},
 	"PUBLISH_TAKEOVER":              {"idle", same("never"), value{"ALWAYS", "always"}, []string{"x", "YES"}},
 	"PLAY_ENHANCED":                 {"permissive", same("strict"), value{"Permissive", "permissive"}, []string{"x", "YES"}},

@@ -115,6 +115,7 @@ func (c *conn) connect(in call) error {
 	}
 	c.connected, c.app = true, app
 	c.capabilities = rtmp.ParseCapabilities(object)
+	c.noteReconnect(object)
 	c.out.send(
 		rtmp.WindowAckSize(rtmp.DefaultWindow),
 		rtmp.SetPeerBandwidth(rtmp.DefaultWindow, rtmp.LimitDynamic),

@@ -42,6 +42,10 @@ type conn struct {
 	// interrupted is closed once reading was interrupted because of the cause.
 	interrupted chan struct{}
 
+	// reconnect says whether the client can be asked to connect anew, or was.
+	// Any goroutine may ask.
+	reconnect atomic.Uint32
+
 	out   *writer
 	watch *watchdog
 

@@ -10,10 +10,20 @@ import (
 
 var _ Target = (*stream.Registry)(nil)
 
-// session counts how often it is ended.
-type session struct{ kicks int }
+// session counts how often it is ended, and keeps where it was asked to connect.
+type session struct {
+	kicks int
+	asked []string
+}
 
-func (s *session) Kick(stream.Reason)  { s.kicks++ }
+func (s *session) Kick(stream.Reason) { s.kicks++ }
+
+func (s *session) RequestReconnect(tcURL string) bool {
+	s.asked = append(s.asked, tcURL)
+	return true
+}
+
+func (*session) Leaving() bool         { return false }
 func (*session) Silent() time.Duration { return 0 }
 func (*session) Wake()                 {}
 

@@ -22,6 +22,9 @@ type publisher struct{}
 func (publisher) Kick(stream.Reason)    {}
 func (publisher) Silent() time.Duration { return 0 }
 
+func (publisher) RequestReconnect(string) bool { return false }
+func (publisher) Leaving() bool                { return false }
+
 // viewer takes some time to serve and notes when it was.
 type viewer struct {
 	publisher

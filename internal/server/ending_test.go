@@ -319,6 +319,8 @@ type session func(stream.Reason)
 
 func (s session) Kick(reason stream.Reason) { s(reason) }
 
+func (s session) RequestReconnect(string) bool { return false }
+
 // TestAFreshClaimIsNotSilent has another publisher try its luck while a claim
 // is not complete yet: a player with another key is just being turned out.
 func TestAFreshClaimIsNotSilent(t *testing.T) {
@@ -332,7 +334,7 @@ func TestAFreshClaimIsNotSilent(t *testing.T) {
 		tried := false
 		waiting, err := f.registry.Subscribe("live", "other", session(func(stream.Reason) {
 			tried = true
-			if _, err := f.registry.Apply("live", nil); !errors.Is(err, stream.ErrBusy) {
+			if _, err := f.registry.Apply("live", "key", nil); !errors.Is(err, stream.ErrBusy) {
 				t.Errorf("a channel that was claimed this moment is available: %v", err)
 			}
 		}), nobody{})
@@ -353,6 +355,10 @@ func TestAFreshClaimIsNotSilent(t *testing.T) {
 type rival struct{ asked int }
 
 func (r *rival) Kick(stream.Reason) {}
+
+func (r *rival) RequestReconnect(string) bool { return false }
+
+func (r *rival) Leaving() bool { return false }
 
 func (r *rival) Silent() time.Duration {
 	if r.asked++; r.asked == 2 {

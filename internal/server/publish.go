@@ -35,7 +35,7 @@ func (c *conn) publish(in call) error {
 		return c.refuse(s.id, rtmp.CodePublishBadName, err.Error(), ReasonBadName, err)
 	}
 	c.role, c.channel = "publisher", p.channel
-	withdraw, err := c.server.options.Registry.Apply(p.channel, c)
+	withdraw, err := c.server.options.Registry.Apply(p.channel, p.key, c)
 	if err != nil {
 		return c.refuseBusy(s.id)
 	}

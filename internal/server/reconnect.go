@@ -1,11 +1,17 @@
 package server
 
-import "github.com/AgustinSRG/rtmp-server/internal/amf"
+import (
+	"context"
+
+	"github.com/AgustinSRG/rtmp-server/internal/amf"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+)
 
 // What a client and the request to connect anew have to do with each other.
 const (
-	_ uint32 = iota // it does not know it
+	cannotReconnect uint32 = iota
 	canReconnect
+	askedToReconnect
 )
 
 // capsReconnect is the bit of capsEx with which a client announces that it
@@ -18,5 +24,53 @@ func (c *conn) noteReconnect(object amf.Object) {
 	value, _ := object.Get("capsEx")
 	if n, ok := amf.AsNumber(value); ok && n >= 0 && n < 1<<32 && uint32(n)&capsReconnect != 0 {
 		c.reconnect.Store(canReconnect)
+	}
+}
+
+// RequestReconnect implements stream.Session.
+func (c *conn) RequestReconnect(tcURL string) bool {
+	return c.askToReconnect(tcURL, "Connect anew when it suits you.")
+}
+
+// askToReconnect may be called from any goroutine and does not block. The client
+// is served as before until it leaves.
+func (c *conn) askToReconnect(tcURL, description string) bool {
+	if c.ended() || c.reconnect.Load() == cannotReconnect {
+		return false
+	}
+	c.reconnect.Store(askedToReconnect)
+	c.out.send(rtmp.ReconnectRequest(tcURL, description))
+	c.out.flush()
+	return true
+}
+
+// Leaving implements stream.Publisher.
+func (c *conn) Leaving() bool { return c.reconnect.Load() == askedToReconnect }
+
+// drain asks the clients that understand it to connect anew, which gets them to
+// another server since this one does not accept any more, and gives them time.
+func (s *Server) drain(ctx context.Context) {
+	if s.options.Drain == 0 {
+		return
+	}
+	var asked []*conn
+	for _, c := range s.open() {
+		if c.askToReconnect("", "The server is stopping.") {
+			asked = append(asked, c)
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	s.graces.end() // nobody comes back
+	s.log.Info("waiting for clients that were asked to reconnect", "clients", len(asked), "limit", s.options.Drain)
+	ctx, cancel := context.WithTimeout(ctx, s.options.Drain)
+	defer cancel()
+	for _, c := range asked {
+		select {
+		case <-c.ctx.Done():
+		case <-ctx.Done():
+			return
+		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,11 +60,17 @@ func New(options Options) *Server {
 // now is the time on the server's clock, which never steps back.
 func (s *Server) now() time.Duration { return time.Since(s.epoch) }
 
-// Shutdown stops accepting, tells every peer that the server stops, and waits
-// until the last one is gone. If ctx ends first, the rest is cut off and the
-// error of ctx returned.
+// Shutdown stops accepting, lets those clients leave that can connect anew by
+// themselves, tells every other peer that the server stops, and waits until the
+// last one is gone. If ctx ends first, the rest is cut off and the error of ctx
+// returned. A second Shutdown does not wait for anybody to leave.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop(func(c *conn) { c.end(ReasonShutdown, nil) })
+	if s.stopAccepting() {
+		s.drain(ctx)
+	}
+	for _, c := range s.open() {
+		c.end(ReasonShutdown, nil)
+	}
 	done := make(chan struct{})
 	go func() {
 		s.running.Wait()
@@ -81,28 +89,33 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close stops accepting and cuts every connection off, without waiting.
 func (s *Server) Close() error {
-	s.stop(func(c *conn) {
+	s.stopAccepting()
+	for _, c := range s.open() {
 		c.end(ReasonShutdown, nil)
 		_ = c.nc.socket.Close()
-	})
+	}
 	s.graces.end()
 	return nil
 }
 
-func (s *Server) stop(end func(*conn)) {
+// stopAccepting reports whether the server was not stopping yet.
+func (s *Server) stopAccepting() bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.stopping
 	s.stopping = true
 	for l := range s.listeners {
 		_ = l.Close()
 	}
-	conns := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	s.mu.Unlock()
-	for _, c := range conns {
-		end(c)
-	}
+	return first
+}
+
+// open returns the connections, to which none is added once the server is
+// stopping.
+func (s *Server) open() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.conns))
 }
 
 // track registers a connection, unless the server is stopping.

@@ -117,6 +117,7 @@ func (s *storm) publish(rng *rand.Rand) {
 		}
 		return
 	}
+	publisher.leaving.Store(rng.IntN(2) == 0)
 	for i := range rng.IntN(50) {
 		p.Append(message("meta="+key), 0)
 		p.Append(message(fmt.Sprintf("v0!@%d", i)), 0)
@@ -166,7 +167,8 @@ func (s *storm) operate(rng *rand.Rand) {
 	channel := fmt.Sprint(rng.IntN(3))
 	s.registry.KillSession(channel)
 	s.registry.CloseStream(channel, "id")
-	withdraw, err := s.registry.Apply(channel, newSession(s.registry))
+	s.registry.RequestReconnect(channel, "")
+	withdraw, err := s.registry.Apply(channel, "key0", newSession(s.registry))
 	if err == nil {
 		withdraw()
 	} else if !errors.Is(err, ErrBusy) {

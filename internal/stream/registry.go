@@ -39,6 +39,10 @@ type Session interface {
 	// Kick ends the session for the given reason. It does not block, and the
 	// registry calls it without holding a lock.
 	Kick(Reason)
+	// RequestReconnect asks the client to connect anew, to the given tcUrl
+	// unless it is empty, and reports whether it is one that can be asked. As
+	// with Kick.
+	RequestReconnect(tcURL string) bool
 }
 
 // Publisher is the session of a publication.
@@ -47,6 +51,9 @@ type Publisher interface {
 	// Silent returns for how long no media has arrived. The registry calls it
 	// with its lock held.
 	Silent() time.Duration
+	// Leaving reports whether the client was asked to connect anew, so that it
+	// may well come a second time before it leaves. As with Silent.
+	Leaving() bool
 }
 
 // Options are the settings of a [Registry].
@@ -85,10 +92,10 @@ type Claim struct {
 // checked, or returns [ErrBusy] if it could not have the channel now anyway.
 // Nothing is reserved: a client whose key is wrong must not be able to lock the
 // owner out. But until withdraw is called, [Registry.KillSession] reaches it.
-func (r *Registry) Apply(name string, applicant Session) (withdraw func(), err error) {
+func (r *Registry) Apply(name, key string, applicant Session) (withdraw func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if ch := r.channels[name]; ch != nil && !r.replaceable(ch.publication) {
+	if ch := r.channels[name]; ch != nil && !r.replaceable(ch.publication, key) {
 		return nil, ErrBusy
 	}
 	ch := r.open(name)
@@ -102,9 +109,14 @@ func (r *Registry) Apply(name string, applicant Session) (withdraw func(), err e
 	}, nil
 }
 
-func (r *Registry) replaceable(p *Publication) bool {
+// replaceable reports whether a publisher with the given key may have the
+// channel in place of p. One that was asked to connect anew makes way for itself,
+// whatever the policy.
+func (r *Registry) replaceable(p *Publication, key string) bool {
 	switch {
 	case p == nil || r.options.Takeover == TakeoverAlways:
+		return true
+	case sameKey(p.claim.Key, key) && p.claim.Publisher.Leaving():
 		return true
 	case r.options.Takeover == TakeoverNever:
 		return false
@@ -137,7 +149,7 @@ func (r *Registry) claim(c Claim) (*Publication, []kick, error) {
 	ch := r.open(c.Channel)
 	var kicks []kick
 	if old := ch.publication; old != nil {
-		if !r.replaceable(old) {
+		if !r.replaceable(old, c.Key) {
 			return nil, nil, ErrBusy
 		}
 		old.log.end()
@@ -255,22 +267,44 @@ func (s *Subscription) Close() {
 // KillSession ends every session of a channel, publisher, players and those who
 // applied for it, and returns how many there were.
 func (r *Registry) KillSession(name string) int {
-	r.mu.Lock()
-	var sessions []Session
-	if ch := r.channels[name]; ch != nil {
-		if ch.publication != nil {
-			sessions = append(sessions, ch.publication.claim.Publisher)
-		}
-		sessions = append(sessions, ch.sessions()...)
-		for _, a := range ch.applications {
-			sessions = append(sessions, a.session)
-		}
-	}
-	r.mu.Unlock()
+	sessions := r.sessions(name)
 	for _, s := range sessions {
 		s.Kick(ReasonKilled)
 	}
 	return len(sessions)
+}
+
+// RequestReconnect asks every session of a channel to connect anew, see
+// [Session], and returns how many there were that can be asked.
+func (r *Registry) RequestReconnect(name, tcURL string) (asked int) {
+	once := make(map[Session]bool)
+	for _, s := range r.sessions(name) {
+		if !once[s] && s.RequestReconnect(tcURL) {
+			asked++
+		}
+		once[s] = true
+	}
+	return asked
+}
+
+// sessions returns the publisher of a channel, its players, and those who applied
+// for it.
+func (r *Registry) sessions(name string) []Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ch := r.channels[name]
+	if ch == nil {
+		return nil
+	}
+	var sessions []Session
+	if ch.publication != nil {
+		sessions = append(sessions, ch.publication.claim.Publisher)
+	}
+	sessions = append(sessions, ch.sessions()...)
+	for _, a := range ch.applications {
+		sessions = append(sessions, a.session)
+	}
+	return sessions
 }
 
 // CloseStream ends the connection that publishes the stream with this id on

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -13,9 +14,13 @@ import (
 type session struct {
 	registry *Registry
 	silent   time.Duration
+	// able says that it can be asked to connect anew, and leaving that it was.
+	able    bool
+	leaving atomic.Bool
 
 	mu    sync.Mutex
 	kicks []Reason
+	asked []string
 }
 
 func newSession(r *Registry) *session { return &session{registry: r} }
@@ -27,7 +32,17 @@ func (s *session) Kick(reason Reason) {
 	s.kicks = append(s.kicks, reason)
 }
 
+func (s *session) RequestReconnect(tcURL string) bool {
+	s.registry.Len()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, tcURL)
+	return s.able
+}
+
 func (s *session) Silent() time.Duration { return s.silent }
+
+func (s *session) Leaving() bool { return s.leaving.Load() }
 
 func (s *session) Wake() {}
 
@@ -117,31 +132,37 @@ func TestTakeover(t *testing.T) {
 		name     string
 		takeover Takeover
 		silent   time.Duration
+		leaving  string // the key with which the leaving one publishes
 		taken    bool
 	}{
-		{"idle, sending", TakeoverIdle, 0, false},
-		{"idle, silent for exactly the limit", TakeoverIdle, IdleAfter, false},
-		{"idle, silent for longer", TakeoverIdle, IdleAfter + 1, true},
-		{"never", TakeoverNever, time.Hour, false},
-		{"always", TakeoverAlways, 0, true},
+		{"idle, sending", TakeoverIdle, 0, "", false},
+		{"idle, silent for exactly the limit", TakeoverIdle, IdleAfter, "", false},
+		{"idle, silent for longer", TakeoverIdle, IdleAfter + 1, "", true},
+		{"idle, leaving", TakeoverIdle, 0, "key", true},
+		{"idle, leaving with another key", TakeoverIdle, 0, "other", false},
+		{"never", TakeoverNever, time.Hour, "", false},
+		{"never, leaving", TakeoverNever, 0, "key", true},
+		{"never, leaving with another key", TakeoverNever, time.Hour, "other", false},
+		{"always", TakeoverAlways, 0, "", true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := newTestRegistry(test.takeover)
 			first, second := newSession(r), newSession(r)
-			if withdraw, err := r.Apply("live", first); err != nil {
+			if withdraw, err := r.Apply("live", "key", first); err != nil {
 				t.Errorf("free channel: %v", err)
 			} else {
 				withdraw()
 			}
 			first.silent = test.silent
-			old := publish(t, r, first, Claim{})
+			first.leaving.Store(test.leaving != "")
+			old := publish(t, r, first, Claim{Key: test.leaving})
 			defer old.Close()
 			var want error
 			if !test.taken {
 				want = ErrBusy
 			}
-			if withdraw, err := r.Apply("live", second); !errors.Is(err, want) {
+			if withdraw, err := r.Apply("live", "key", second); !errors.Is(err, want) {
 				t.Errorf("Apply: got %v, want %v", err, want)
 			} else if err == nil {
 				withdraw()

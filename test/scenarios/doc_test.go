@@ -4,7 +4,7 @@
 // A scenario is a list of steps, each with what happened after it:
 //
 //	covers ROW…    the rows of the conformance list that the scenario proves
-//	server [authorize=…] [takeover=…] [play-wait=…] [grace=…] [players=…] [enhanced=…] [hevc=…]
+//	server [authorize=…] [takeover=…] [play-wait=…] [grace=…] [drain=…] [players=…] [enhanced=…] [hevc=…]
 //	dial NAME [from=ADDRESS] [handshake=none]
 //	send NAME      one message a line, see rtmptest.ParseMessage
 //	raw NAME       bytes as hex
@@ -12,7 +12,9 @@
 //	close NAME     close the connection; half-close NAME only for writing
 //	advance TIME   let time pass
 //	kill CHANNEL   and close-stream CHANNEL ID, as by command
-//	shutdown       stop the server
+//	reconnect CHANNEL [URL]  ask for it, as by command
+//	shutdown       stop the server, and wait for the end of that
+//	drain          stop the server, and go on meanwhile
 //
 // Run the test with -rewrite after a change that is meant, and read the diff.
 package scenarios

@@ -86,12 +86,22 @@ func (s *scenario) run(d *datadriven.TestData) error {
 		s.registry.KillSession(argument(0))
 	case "close-stream":
 		s.registry.CloseStream(argument(0), argument(1))
+	case "reconnect":
+		s.log.add(fmt.Sprintf("%d asked", s.registry.RequestReconnect(argument(0), argument(1))))
+	case "drain":
+		go s.shutdown()
 	case "shutdown":
 		return s.server.Shutdown(context.Background())
 	default:
 		return fmt.Errorf("unknown step, or no peer %q", argument(0))
 	}
 	return nil
+}
+
+func (s *scenario) shutdown() {
+	if err := s.server.Shutdown(context.Background()); err != nil {
+		s.t.Errorf("shutdown: %v", err)
+	}
 }
 
 // covers names the rows of the conformance list that the scenario proves.
@@ -149,6 +159,7 @@ func (s *scenario) start(d *datadriven.TestData) {
 		PublishGrace: length("grace"),
 		Enhanced:     enhanced,
 		HEVC:         hevc,
+		Drain:        length("drain"),
 		Log:          slog.New(&s.log),
 		LogRequests:  true,
 	})
@@ -168,9 +179,7 @@ func (s *scenario) stop() {
 	for _, p := range s.peers {
 		p.hangUp()
 	}
-	if err := s.server.Shutdown(context.Background()); err != nil {
-		s.t.Errorf("shutdown: %v", err)
-	}
+	s.shutdown()
 	if n := s.registry.Len(); n != 0 {
 		s.t.Errorf("%d channels left at the end", n)
 	}

@@ -3,6 +3,9 @@
 //
 //	kill-session>CHANNEL             closes every session of the channel
 //	close-stream>CHANNEL|STREAM_ID   closes the publisher of exactly that stream
+//	request-reconnect>CHANNEL        asks every session of the channel that can be
+//	                                 asked to connect anew
+//	request-reconnect>CHANNEL|URL    and to a server with this tcUrl
 //
 // Each message is one command. Anything else is counted, logged within limits
 // and ignored: whoever may write to the channel must not be able to hurt the

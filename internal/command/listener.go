@@ -17,7 +17,7 @@ import (
 // of a flood of commands that are all valid.
 const maxQueue = 1024
 
-// Target carries commands out. Neither call may block, or the commands behind
+// Target carries commands out. No call may block, or the commands behind
 // it wait.
 type Target interface {
 	// KillSession closes every session of the channel and returns how many
@@ -26,6 +26,10 @@ type Target interface {
 	// CloseStream closes the publisher of exactly that stream, and reports
 	// whether there was one.
 	CloseStream(channel, streamID string) bool
+	// RequestReconnect asks every session of the channel that can be asked to
+	// connect anew, to the given tcUrl unless it is empty, and returns how many
+	// there were.
+	RequestReconnect(channel, tcURL string) int
 }
 
 // Options are the settings of a [Listener].
@@ -237,6 +241,9 @@ func (l *Listener) execute(ctx context.Context) {
 			case CloseStream:
 				closed := l.options.Target.CloseStream(c.Channel, c.StreamID)
 				l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "closed", closed)
+			case RequestReconnect:
+				asked := l.options.Target.RequestReconnect(c.Channel, c.URL)
+				l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "asked", asked)
 			}
 			l.counters.executed.Add(1)
 		}

@@ -39,6 +39,11 @@ func (r *recorder) KillSession(channel string) int {
 	return 1
 }
 
+func (r *recorder) RequestReconnect(channel, tcURL string) int {
+	r.note(Command{Verb: RequestReconnect, Channel: channel, URL: tcURL})
+	return 2
+}
+
 func (r *recorder) CloseStream(channel, streamID string) bool {
 	r.note(Command{Verb: CloseStream, Channel: channel, StreamID: streamID})
 	return true

@@ -3,6 +3,8 @@ package command
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -13,6 +15,9 @@ const (
 	// maxStreamID is the longest stream id, in bytes, as the event callback
 	// may issue it.
 	maxStreamID = 256
+	// maxURL is the longest tcUrl, in bytes. It keeps what is sent to clients
+	// within what they expect; real ones have less than a hundred.
+	maxURL = 1024
 )
 
 // Why a message is not a command. [Parse] wraps one of them.
@@ -21,6 +26,7 @@ var (
 	ErrSyntax  = errors.New("message is not of the form COMMAND>ARG_1|ARG_2")
 	ErrUnknown = errors.New("unknown command")
 	ErrID      = errors.New("unusable id")
+	ErrURL     = errors.New("unusable URL")
 )
 
 // Verb is what a command asks for.
@@ -28,13 +34,20 @@ type Verb string
 
 // The commands, as they are spelled in a message.
 const (
-	KillSession Verb = "kill-session"
-	CloseStream Verb = "close-stream"
+	KillSession      Verb = "kill-session"
+	CloseStream      Verb = "close-stream"
+	RequestReconnect Verb = "request-reconnect"
 )
 
-// arguments is how many arguments each command takes: the channel, and then
-// the stream id.
-var arguments = map[Verb]int{KillSession: 1, CloseStream: 2}
+// forms are what each command takes, and how many arguments that is.
+var forms = map[Verb]struct {
+	least, most int
+	text        string
+}{
+	KillSession:      {1, 1, "CHANNEL"},
+	CloseStream:      {2, 2, "CHANNEL|STREAM_ID"},
+	RequestReconnect: {1, 2, "CHANNEL or CHANNEL|URL"},
+}
 
 // Command is an operator's order.
 type Command struct {
@@ -42,14 +55,18 @@ type Command struct {
 	Channel string
 	// StreamID is empty for all verbs but [CloseStream].
 	StreamID string
+	// URL is where clients are to connect, with [RequestReconnect]. If it is
+	// empty, they come back to where they were.
+	URL string
 }
 
 // String returns the message that [Parse] takes for c.
 func (c Command) String() string {
-	if c.Verb == CloseStream {
-		return string(c.Verb) + ">" + c.Channel + "|" + c.StreamID
+	s := string(c.Verb) + ">" + c.Channel
+	if last := c.StreamID + c.URL; last != "" { // it has one of them at most
+		s += "|" + last
 	}
-	return string(c.Verb) + ">" + c.Channel
+	return s
 }
 
 // Parse reads a message. Spaces around it and a line break at its end do no
@@ -65,33 +82,64 @@ func Parse(payload string) (Command, error) {
 	if !ok {
 		return Command{}, fmt.Errorf("%w: no '>'", ErrSyntax)
 	}
-	want, known := arguments[Verb(verb)]
+	form, known := forms[Verb(verb)]
 	if !known {
 		return Command{}, ErrUnknown
 	}
-	args := strings.SplitN(list, "|", want+1)
-	if len(args) != want {
-		return Command{}, fmt.Errorf("%w: %s takes %d arguments", ErrSyntax, verb, want)
+	args := strings.SplitN(list, "|", form.most+1)
+	if len(args) < form.least || len(args) > form.most {
+		return Command{}, fmt.Errorf("%w: %s takes %s", ErrSyntax, verb, form.text)
 	}
-	c := Command{Verb: Verb(verb), Channel: args[0]}
-	if want > 1 {
-		c.StreamID = args[1]
+	return newCommand(Verb(verb), args)
+}
+
+// newCommand checks the arguments and takes them.
+func newCommand(verb Verb, args []string) (Command, error) {
+	c := Command{Verb: verb, Channel: args[0]}
+	err := checkID("channel", c.Channel, maxPayload)
+	if err == nil && len(args) > 1 {
+		switch verb {
+		case CloseStream:
+			c.StreamID = args[1]
+			err = checkID("stream id", c.StreamID, maxStreamID)
+		case RequestReconnect:
+			c.URL = args[1]
+			err = checkURL(c.URL)
+		}
 	}
-	if err := c.check(); err != nil {
+	if err != nil {
 		return Command{}, err
 	}
 	return c, nil
 }
 
-// check returns an error if an id cannot be one of ours.
-func (c Command) check() error {
-	if err := checkID("channel", c.Channel, maxPayload); err != nil {
-		return err
+// checkURL returns an error if clients cannot be sent to a URL. One with a user
+// and password is none of them: it would stand in the log, and go to everybody.
+func checkURL(text string) error {
+	switch {
+	case len(text) > maxURL:
+		return fmt.Errorf("%w: it is longer than %d bytes", ErrURL, maxURL)
+	case !strings.HasPrefix(text, "rtmp://") && !strings.HasPrefix(text, "rtmps://"):
+		return fmt.Errorf("%w: it does not begin with rtmp:// or rtmps://", ErrURL)
+	case strings.ContainsFunc(text, notInURL):
+		return fmt.Errorf("%w: it may hold only printable ASCII without spaces", ErrURL)
 	}
-	if c.Verb == CloseStream {
-		return checkID("stream id", c.StreamID, maxStreamID)
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.User != nil || !portOf(u) {
+		return fmt.Errorf("%w: it has no host, or more than a host, a port and a path", ErrURL)
 	}
 	return nil
+}
+
+func notInURL(r rune) bool { return r <= ' ' || r > '~' }
+
+// portOf reports whether the port is missing or in range.
+func portOf(u *url.URL) bool {
+	if u.Port() == "" {
+		return true
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0
 }
 
 func checkID(what, id string, longest int) error {

@@ -11,15 +11,20 @@ var parseCases = []struct {
 	want    Command
 	err     error
 }{
-	{payload: "kill-session>live", want: Command{KillSession, "live", ""}},
-	{payload: "kill-session>A-z_09", want: Command{KillSession, "A-z_09", ""}},
-	{payload: "close-stream>live|id-1_X", want: Command{CloseStream, "live", "id-1_X"}},
-	{payload: "close-stream>live|" + strings.Repeat("s", 256), want: Command{CloseStream, "live", strings.Repeat("s", 256)}},
-	{payload: "kill-session>live\n", want: Command{KillSession, "live", ""}},
-	{payload: "kill-session>live\r\n", want: Command{KillSession, "live", ""}},
-	{payload: "  kill-session>live ", want: Command{KillSession, "live", ""}},
-	{payload: " close-stream>live|id \n", want: Command{CloseStream, "live", "id"}},
-	{payload: "kill-session>live" + strings.Repeat(" ", 4096-17), want: Command{KillSession, "live", ""}},
+	{payload: "kill-session>live", want: Command{Verb: KillSession, Channel: "live"}},
+	{payload: "kill-session>A-z_09", want: Command{Verb: KillSession, Channel: "A-z_09"}},
+	{payload: "close-stream>live|id-1_X", want: Command{Verb: CloseStream, Channel: "live", StreamID: "id-1_X"}},
+	{payload: "close-stream>live|" + strings.Repeat("s", 256), want: Command{Verb: CloseStream, Channel: "live", StreamID: strings.Repeat("s", 256)}},
+	{payload: "kill-session>live\n", want: Command{Verb: KillSession, Channel: "live"}},
+	{payload: "kill-session>live\r\n", want: Command{Verb: KillSession, Channel: "live"}},
+	{payload: "  kill-session>live ", want: Command{Verb: KillSession, Channel: "live"}},
+	{payload: " close-stream>live|id \n", want: Command{Verb: CloseStream, Channel: "live", StreamID: "id"}},
+	{payload: "kill-session>live" + strings.Repeat(" ", 4096-17), want: Command{Verb: KillSession, Channel: "live"}},
+	{payload: "request-reconnect>live", want: Command{Verb: RequestReconnect, Channel: "live"}},
+	{payload: "request-reconnect>live|rtmp://b.example/app\n", want: Command{Verb: RequestReconnect, Channel: "live", URL: "rtmp://b.example/app"}},
+	{payload: "request-reconnect>live|rtmps://[2001:db8::1]:443/app?x=%7c", want: Command{Verb: RequestReconnect, Channel: "live", URL: "rtmps://[2001:db8::1]:443/app?x=%7c"}},
+	{payload: "request-reconnect>live|rtmp://b", want: Command{Verb: RequestReconnect, Channel: "live", URL: "rtmp://b"}},
+	{payload: "request-reconnect>live|rtmp://" + strings.Repeat("b", 1017), want: Command{Verb: RequestReconnect, Channel: "live", URL: "rtmp://" + strings.Repeat("b", 1017)}},
 
 	{payload: "kill-session>live" + strings.Repeat(" ", 4096-16), err: ErrTooLong},
 	{payload: strings.Repeat("a", 1<<20), err: ErrTooLong},
@@ -55,6 +60,33 @@ var parseCases = []struct {
 	{payload: "close-stream>live|", err: ErrID},
 	{payload: "close-stream>live|i d", err: ErrID},
 	{payload: "close-stream>live|" + strings.Repeat("s", 257), err: ErrID},
+	{payload: "request-reconnect", err: ErrSyntax},
+	{payload: "request-reconnect>live|rtmp://b|more", err: ErrSyntax},
+	{payload: "request-reconnect>", err: ErrID},
+	{payload: "request-reconnect>|rtmp://b", err: ErrID},
+	{payload: "request-reconnect>li ve|rtmp://b", err: ErrID},
+	{payload: "request-reconnect>live|", err: ErrURL},
+	{payload: "request-reconnect>live|b.example", err: ErrURL},
+	{payload: "request-reconnect>live|/app", err: ErrURL},
+	{payload: "request-reconnect>live|//b.example/app", err: ErrURL},
+	{payload: "request-reconnect>live|http://b.example/app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmpt://b.example/app", err: ErrURL},
+	{payload: "request-reconnect>live|RTMP://b.example/app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp:b.example", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp:///app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://:1935/app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b:x/app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b:0/app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b:65536/app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://user:password@b/app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b/a b", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b/a\nb", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b/a\x00b", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b/a\x7fb", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b\u00e9/app", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://b/%zz", err: ErrURL},
+	{payload: "request-reconnect>live|rtmp://" + strings.Repeat("b", 1018), err: ErrURL},
 }
 
 func TestMessagesAreParsedExactly(t *testing.T) {
@@ -76,7 +108,7 @@ func FuzzRedisCommand(f *testing.F) {
 			if c != (Command{}) {
 				t.Fatalf("a command %+v beside error %v", c, err)
 			}
-			for _, known := range []error{ErrTooLong, ErrSyntax, ErrUnknown, ErrID} {
+			for _, known := range []error{ErrTooLong, ErrSyntax, ErrUnknown, ErrID, ErrURL} {
 				if errors.Is(err, known) {
 					return
 				}
@@ -91,6 +123,9 @@ func FuzzRedisCommand(f *testing.F) {
 		}
 		if c.StreamID != "" != (c.Verb == CloseStream) || len(c.StreamID) > maxStreamID {
 			t.Fatalf("stream id %q of %s", c.StreamID, c.Verb)
+		}
+		if c.URL != "" && (c.Verb != RequestReconnect || len(c.URL) > maxURL || strings.ContainsAny(c.URL, "\x00\r\n |")) {
+			t.Fatalf("URL %q of %s", c.URL, c.Verb)
 		}
 	})
 }

@@ -32,11 +32,12 @@ type Ignored struct {
 	Syntax  uint64 // see [ErrSyntax]
 	Unknown uint64 // see [ErrUnknown]
 	ID      uint64 // see [ErrID]
+	URL     uint64 // see [ErrURL]
 }
 
 type counters struct {
 	subscriptions, received, executed, dropped atomic.Uint64
-	tooLong, syntax, unknown, id               atomic.Uint64
+	tooLong, syntax, unknown, id, url          atomic.Uint64
 	outage                                     outage
 }
 
@@ -48,6 +49,8 @@ func (c *counters) ignored(reason error) {
 		c.syntax.Add(1)
 	case errors.Is(reason, ErrUnknown):
 		c.unknown.Add(1)
+	case errors.Is(reason, ErrURL):
+		c.url.Add(1)
 	default:
 		c.id.Add(1)
 	}
@@ -69,6 +72,7 @@ func (l *Listener) Stats() Stats {
 			Syntax:  c.syntax.Load(),
 			Unknown: c.unknown.Load(),
 			ID:      c.id.Load(),
+			URL:     c.url.Load(),
 		},
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
-// A stop is done within 10 s: sessions have the first part of it to end, and
-// what they leave behind — stop events — the rest.
+// A stop is done within 10 s, and the time for clients that reconnect elsewhere:
+// sessions have the first part of it to end, and what they leave behind — stop
+// events — the rest.
 const (
 	sessionsTimeout = 6 * time.Second
 	stopTimeout     = 9 * time.Second
@@ -23,6 +24,7 @@ const (
 // App is the server with everything around it.
 type App struct {
 	log       *slog.Logger
+	drain     time.Duration
 	listeners listeners
 	server    *server.Server
 	// background parts run beside the server until it has stopped.
@@ -41,7 +43,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		CacheBytes: settings.CacheBytes,
 		Takeover:   takeovers[settings.Takeover],
 	})
-	a := &App{log: log}
+	a := &App{log: log, drain: settings.Drain}
 	var err error
 	if a.listeners, err = listen(ctx, settings, log); err != nil {
 		return nil, err
@@ -61,6 +63,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		Enhanced:      enhancedPolicies[settings.PlayEnhanced],
 		HEVC:          hevcPolicies[settings.PlayHEVC],
 		PublishGrace:  settings.PublishGrace,
+		Drain:         settings.Drain,
 		MaxWriteDelay: settings.MaxWriteDelay,
 		Log:           log,
 		LogRequests:   settings.LogRequests,
@@ -120,9 +123,9 @@ func (a *App) Run(ctx context.Context) error {
 }
 
 func (a *App) stop(ctx context.Context, stopBackground context.CancelFunc) {
-	all, cancel := context.WithTimeout(ctx, stopTimeout)
+	all, cancel := context.WithTimeout(ctx, a.drain+stopTimeout)
 	defer cancel()
-	sessions, cancelSessions := context.WithTimeout(all, sessionsTimeout)
+	sessions, cancelSessions := context.WithTimeout(all, a.drain+sessionsTimeout)
 	defer cancelSessions()
 	if err := a.server.Shutdown(sessions); err != nil {
 		a.log.Warn("connections cut off", "error", err)

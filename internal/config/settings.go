@@ -17,7 +17,8 @@ type Settings struct {
 	BindAddress string // address without brackets, or host name; empty means all addresses
 	RTMPPort    int    // 0 lets the system choose
 	RTMPHost    string
-	ChunkSize   int // outgoing, in bytes
+	ChunkSize   int           // outgoing, in bytes
+	Drain       time.Duration // 0 means that a stop waits for nobody
 
 	PlayWhitelist access.List // holds everyone by default: ask Contains, not Empty
 	IDMaxLength   int         // in characters, which are all ASCII

@@ -44,6 +44,7 @@ func defaults(t testing.TB) Settings {
 		PlayEnhanced:        PlayPermissive,
 		PlayHEVC:            HEVCAuto,
 		PublishGrace:        10 * time.Second,
+		Drain:               5 * time.Second,
 		CacheBytes:          256 << 20,
 		MaxWriteDelay:       100 * time.Millisecond,
 		MaxConnectionsPerIP: 4,
@@ -95,6 +96,7 @@ var good = map[string][][2]string{
 	"PUBLISH_TAKEOVER":              {{"idle", "idle"}, {"never", "never"}, {"ALWAYS", "always"}, {" Never ", "never"}},
 	"MAX_WRITE_DELAY_MS":            {{"100", "100"}, {"0", "0"}, {"2000", "2000"}, {" 30 ", "30"}},
 	"PUBLISH_GRACE_SECONDS":         {{"0", "0"}, {"300", "300"}, {" 5 ", "5"}},
+	"DRAIN_SECONDS":                 {{"0", "0"}, {"60", "60"}, {" 5 ", "5"}},
 	"PLAY_WAIT_SECONDS":             {{"0", "0"}, {"86400", "86400"}, {" 30 ", "30"}},
 	"IP_LIMIT_IPV6_PREFIX":          {{"1", "1"}, {"128", "128"}, {" 56 ", "56"}},
 	"LOG_REQUESTS":                  {{"YES", "YES"}, {"yes", "YES"}, {"True", "YES"}, {"1", "YES"}, {"on", "YES"}, {" NO ", "NO"}, {"false", "NO"}, {"0", "NO"}, {"OFF", "NO"}},
@@ -150,6 +152,7 @@ var bad = map[string][]string{
 	"PUBLISH_TAKEOVER":              {"x", "0", "-1", "YES", "idle,never", overflow},
 	"MAX_WRITE_DELAY_MS":            {"x", "-1", "2001", "30ms", "9223372036854775807", wraps, overflow},
 	"PUBLISH_GRACE_SECONDS":         {"x", "-1", "301", "10s", "9223372036854775807", wraps, overflow},
+	"DRAIN_SECONDS":                 {"x", "-1", "61", "5s", "9223372036854775807", wraps, overflow},
 	"PLAY_WAIT_SECONDS":             {"x", "-1", "86401", "30s", "9223372036854775807", wraps, overflow},
 	"IP_LIMIT_IPV6_PREFIX":          {"x", "0", "129", "-1", "/64", wraps, overflow},
 	"LOG_REQUESTS":                  {"x", "-1", "2", "YESNO", "Y", overflow},
@@ -260,6 +263,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		"GOP_CACHE_SIZE_MB":             "16",
 		"PUBLISH_TAKEOVER":              "never",
 		"PUBLISH_GRACE_SECONDS":         "15",
+		"DRAIN_SECONDS":                 "8",
 		"PLAY_WAIT_SECONDS":             "30",
 		"PLAY_ENHANCED":                 "strict",
 		"PLAY_HEVC":                     "legacy",
@@ -282,6 +286,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		PlayEnhanced:             PlayStrict,
 		PlayHEVC:                 HEVCLegacy,
 		PublishGrace:             15 * time.Second,
+		Drain:                    8 * time.Second,
 		PlayWait:                 30 * time.Second,
 		MaxWriteDelay:            40 * time.Millisecond,
 		IPv6Prefix:               56,
@@ -427,6 +432,7 @@ func FuzzSettings(f *testing.F) {
 			(s.Takeover == TakeoverIdle || s.Takeover == TakeoverNever || s.Takeover == TakeoverAlways) &&
 			s.MaxWriteDelay >= 0 && s.MaxWriteDelay <= 2*time.Second &&
 			s.PublishGrace >= 0 && s.PublishGrace <= 5*time.Minute &&
+			s.Drain >= 0 && s.Drain <= time.Minute &&
 			s.PlayWait >= 0 && s.PlayWait <= 24*time.Hour &&
 			s.IPv6Prefix >= 1 && s.IPv6Prefix <= 128
 		if !inRange {

@@ -37,6 +37,7 @@ const (
 	maxCacheMB     = 1 << 20
 	maxPlayWait    = 24 * time.Hour
 	maxGrace       = 5 * time.Minute
+	maxDrain       = time.Minute
 	maxWriteDelay  = 2 * time.Second
 	maxHostLength  = 255 // longest domain name (RFC 1035 section 2.3.4)
 	maxTextLength  = 4096
@@ -60,6 +61,11 @@ var table = []row{
 	{
 		group: groupListening, name: "RTMP_CHUNK_SIZE", fallback: "60000", help: "outgoing chunk size in bytes",
 		parser: number(func(s *Settings) *int { return &s.ChunkSize }, 128, 65536, 1),
+	},
+	{
+		group: groupListening, name: "DRAIN_SECONDS", fallback: "5",
+		help:   "how long a stop waits for clients that it asks to reconnect elsewhere, if there are any, 0 to ask nobody",
+		parser: number(func(s *Settings) *time.Duration { return &s.Drain }, 0, maxDrain, time.Second),
 	},
 	{
 		group: groupChannels, name: "ID_MAX_LENGTH", fallback: "128", help: "longest CHANNEL and KEY in characters",

@@ -38,6 +38,7 @@ var settingValues = map[string]struct {
 	"RTMP_PLAY_WHITELIST":           {"*", same("127.0.0.1"), value{"::/0,0.0.0.0/0", "0.0.0.0/0,::/0"}, []string{"x", ",", "10.0.0.0/33", "localhost"}},
 	"MAX_WRITE_DELAY_MS":            {"100", same("0"), same("2000"), []string{"x", "-1", "2001", "10ms"}},
 	"PUBLISH_GRACE_SECONDS":         {"10", same("0"), same("300"), []string{"x", "-1", "301", "10s"}},
+	"DRAIN_SECONDS":                 {"5", same("0"), same("60"), []string{"x", "-1", "61", "5s"}},
 	"PLAY_WAIT_SECONDS":             {"0", same("0"), same("86400"), []string{"x", "-1", "86401", "30s"}},
 	"PUBLISH_TAKEOVER":              {"idle", same("never"), value{"ALWAYS", "always"}, []string{"x", "YES"}},
 	"PLAY_ENHANCED":                 {"permissive", same("strict"), value{"Permissive", "permissive"}, []string{"x", "YES"}},

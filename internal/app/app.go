@@ -13,9 +13,8 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
-// A stop is done within 10 s, and the time for clients that reconnect elsewhere:
-// sessions have the first part of it to end, and what they leave behind — stop
-// events — the rest.
+// A stop is done within 10 s of the end of the drain: sessions have the first part
+// of it to end, and what they leave behind — stop events — the rest.
 const (
 	sessionsTimeout = 6 * time.Second
 	stopTimeout     = 9 * time.Second
@@ -23,7 +22,9 @@ const (
 
 // App is the server with everything around it.
 type App struct {
-	log       *slog.Logger
+	log *slog.Logger
+	// drain is how long clients have to connect elsewhere; 0 means that none is
+	// asked.
 	drain     time.Duration
 	listeners listeners
 	server    *server.Server
@@ -63,7 +64,6 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		Enhanced:      enhancedPolicies[settings.PlayEnhanced],
 		HEVC:          hevcPolicies[settings.PlayHEVC],
 		PublishGrace:  settings.PublishGrace,
-		Drain:         settings.Drain,
 		MaxWriteDelay: settings.MaxWriteDelay,
 		Log:           log,
 		LogRequests:   settings.LogRequests,
@@ -95,6 +95,8 @@ var hevcPolicies = map[config.PlayHEVC]server.HEVCPolicy{
 
 // Run serves until ctx ends, and then stops gracefully: no new connections,
 // then the sessions, then what reports their ends. An error means that the
+// Run serves until ctx ends, and then stops gracefully: no new connections, then
+// those who connect elsewhere by themselves, then the other sessions, then what reports their ends. An error means that the
 // server broke; a stop that had to cut something off is none.
 func (a *App) Run(ctx context.Context) error {
 	var running sync.WaitGroup
@@ -123,9 +125,14 @@ func (a *App) Run(ctx context.Context) error {
 }
 
 func (a *App) stop(ctx context.Context, stopBackground context.CancelFunc) {
-	all, cancel := context.WithTimeout(ctx, a.drain+stopTimeout)
+	if a.drain > 0 {
+		draining, cancel := context.WithTimeout(ctx, a.drain)
+		a.server.Drain(draining)
+		cancel()
+	}
+	all, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	sessions, cancelSessions := context.WithTimeout(all, a.drain+sessionsTimeout)
+	sessions, cancelSessions := context.WithTimeout(all, sessionsTimeout)
 	defer cancelSessions()
 	if err := a.server.Shutdown(sessions); err != nil {
 		a.log.Warn("connections cut off", "error", err)

@@ -8,9 +8,11 @@ import (
 	"net"
 	"regexp"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
@@ -83,10 +85,49 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.stop()
+	awaitStatus(t, client, rtmp.CodeConnectAppShutdown)
+	_ = conn.Close()
+	if err := <-r.done; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+// TestAStopWaitsForThoseWhoConnectElsewhere has a client that understands the
+// request to reconnect stay for longer than it is given.
+func TestAStopWaitsForThoseWhoConnectElsewhere(t *testing.T) {
+	r := start(t, map[string]string{"RTMP_PORT": "0", "BIND_ADDRESS": "127.0.0.1", "DRAIN_SECONDS": "1"})
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	client := rtmp.NewClient(conn)
+	if _, err := client.Handshake(rtmp.SchemeSimple, rtmp.HandshakeOptions{Random: zeros{}}); err != nil {
+		t.Fatal(err)
+	}
+	connect := rtmp.Command{Name: "connect", Object: amf.Object{{Name: "app", Value: "live"}, {Name: "capsEx", Value: 1.0}}}
+	if _, err := client.Call(connect); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	asked := awaitStatus(t, client, rtmp.CodeReconnectRequest)
+	told := awaitStatus(t, client, rtmp.CodeConnectAppShutdown)
+	if waited := told.Sub(asked); waited < 900*time.Millisecond || waited > 5*time.Second {
+		t.Errorf("it was given %v, want a second", waited)
+	}
+	_ = conn.Close()
+	if err := <-r.done; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+// awaitStatus returns when the client was told of a status.
+func awaitStatus(t *testing.T, client *rtmp.Client, code string) time.Time {
+	t.Helper()
 	for {
 		m, err := client.ReadMessage()
 		if err != nil {
-			t.Fatalf("the client was not told: %v", err)
+			t.Fatalf("the client was not told of %s: %v", code, err)
 		}
 		if m.Type != rtmp.TypeCommand {
 			continue
@@ -95,13 +136,9 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, _ := rtmp.ParseStatus(command); status.Code == rtmp.CodeConnectAppShutdown {
-			break
+		if status, _ := rtmp.ParseStatus(command); status.Code == code {
+			return time.Now()
 		}
-	}
-	_ = conn.Close()
-	if err := <-r.done; err != nil {
-		t.Errorf("Run returned %v", err)
 	}
 }
 

@@ -60,9 +60,6 @@ type Options struct {
 	// PublishGrace is for how long players are left in peace when a publisher
 	// was cut off, since it may come back; 0 means not at all.
 	PublishGrace time.Duration
-	// Drain is for how long a shutdown waits for clients that were asked to
-	// connect anew; 0 means that nobody is asked.
-	Drain time.Duration
 	// Log takes one line for each step of a session. Required.
 	Log *slog.Logger
 	// LogRequests switches the lines for connect, publish, play and end on.

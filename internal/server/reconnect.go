@@ -47,12 +47,12 @@ func (c *conn) askToReconnect(tcURL, description string) bool {
 // Leaving implements stream.Publisher.
 func (c *conn) Leaving() bool { return c.reconnect.Load() == askedToReconnect }
 
-// drain asks the clients that understand it to connect anew, which gets them to
-// another server since this one does not accept any more, and gives them time.
-func (s *Server) drain(ctx context.Context) {
-	if s.options.Drain == 0 {
-		return
-	}
+// Drain stops accepting, asks the clients that understand it to connect anew,
+// which gets them to another server, and returns when the last of those has left
+// or ctx ends: at once if there is none. Everybody is served as before meanwhile;
+// Shutdown is what comes next.
+func (s *Server) Drain(ctx context.Context) {
+	s.stopAccepting()
 	var asked []*conn
 	for _, c := range s.open() {
 		if c.askToReconnect("", "The server is stopping.") {
@@ -63,9 +63,7 @@ func (s *Server) drain(ctx context.Context) {
 		return
 	}
 	s.graces.end() // nobody comes back
-	s.log.Info("waiting for clients that were asked to reconnect", "clients", len(asked), "limit", s.options.Drain)
-	ctx, cancel := context.WithTimeout(ctx, s.options.Drain)
-	defer cancel()
+	s.log.Info("waiting for clients that were asked to reconnect", "clients", len(asked))
 	for _, c := range asked {
 		select {
 		case <-c.ctx.Done():

@@ -60,14 +60,11 @@ func New(options Options) *Server {
 // now is the time on the server's clock, which never steps back.
 func (s *Server) now() time.Duration { return time.Since(s.epoch) }
 
-// Shutdown stops accepting, lets those clients leave that can connect anew by
-// themselves, tells every other peer that the server stops, and waits until the
-// last one is gone. If ctx ends first, the rest is cut off and the error of ctx
-// returned. A second Shutdown does not wait for anybody to leave.
+// Shutdown stops accepting, tells every peer that the server stops, and waits
+// until the last one is gone. If ctx ends first, the rest is cut off and the
+// error of ctx returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	if s.stopAccepting() {
-		s.drain(ctx)
-	}
+	s.stopAccepting()
 	for _, c := range s.open() {
 		c.end(ReasonShutdown, nil)
 	}
@@ -98,16 +95,13 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// stopAccepting reports whether the server was not stopping yet.
-func (s *Server) stopAccepting() bool {
+func (s *Server) stopAccepting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := !s.stopping
 	s.stopping = true
 	for l := range s.listeners {
 		_ = l.Close()
 	}
-	return first
 }
 
 // open returns the connections, to which none is added once the server is

@@ -5,6 +5,7 @@
 //
 //	covers ROW…    the rows of the conformance list that the scenario proves
 //	server [authorize=…] [takeover=…] [play-wait=…] [grace=…] [drain=…] [players=…] [enhanced=…] [hevc=…]
+//	server [authorize=…] [takeover=…] [play-wait=…] [grace=…]
 //	dial NAME [from=ADDRESS] [handshake=none]
 //	send NAME      one message a line, see rtmptest.ParseMessage
 //	raw NAME       bytes as hex
@@ -14,7 +15,7 @@
 //	kill CHANNEL   and close-stream CHANNEL ID, as by command
 //	reconnect CHANNEL [URL]  ask for it, as by command
 //	shutdown       stop the server, and wait for the end of that
-//	drain          stop the server, and go on meanwhile
+//	drain LIMIT    the same behind a drain, and go on meanwhile
 //
 // Run the test with -rewrite after a change that is meant, and read the diff.
 package scenarios

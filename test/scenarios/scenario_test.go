@@ -89,13 +89,22 @@ func (s *scenario) run(d *datadriven.TestData) error {
 	case "reconnect":
 		s.log.add(fmt.Sprintf("%d asked", s.registry.RequestReconnect(argument(0), argument(1))))
 	case "drain":
-		go s.shutdown()
+		limit, err := time.ParseDuration(argument(0))
+		go s.drain(limit)
+		return err
 	case "shutdown":
 		return s.server.Shutdown(context.Background())
 	default:
 		return fmt.Errorf("unknown step, or no peer %q", argument(0))
 	}
 	return nil
+}
+
+func (s *scenario) drain(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	s.server.Drain(ctx)
+	s.shutdown()
 }
 
 func (s *scenario) shutdown() {

@@ -270,7 +270,7 @@ func TestBackendThatHangsAtStopHoldsNobody(t *testing.T) {
 		}
 		b.accept(w, e)
 	})
-	s := startCallbackServer(t, b)
+	s := startCallbackServer(t, b, "PUBLISH_GRACE_SECONDS=0")
 	other := startBystander(t, s)
 	player := play(t, s, "channel/"+callbackKey).record()
 	for n := range 3 {

@@ -19,7 +19,7 @@ func TestCrowdComesAndGoes(t *testing.T) {
 		viewers      = 200
 		publications = 6
 	)
-	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
 	ctx, cancel := context.WithCancel(t.Context())
 	var connections, frames atomic.Int64
 	var crowd sync.WaitGroup

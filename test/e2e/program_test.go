@@ -101,7 +101,10 @@ func ffmpeg(t *testing.T, args ...string) *program {
 	return startProgram(t, "ffmpeg", append([]string{"-nostdin", "-hide_banner", "-v", "error"}, args...)...)
 }
 
-// ffmpegPublish publishes a file in real time, packet by packet.
+// ffmpegPublish publishes a file in real time, packet by packet. FFmpeg resets the
+// connection at the end if something from the server is unread, with its goodbye
+// unsent: tests that want its end seen at once, and send enough for an
+// acknowledgement, set PUBLISH_GRACE_SECONDS=0.
 func ffmpegPublish(t *testing.T, file, url string, options ...string) *program {
 	t.Helper()
 	args := append([]string{"-re", "-i", file}, options...)

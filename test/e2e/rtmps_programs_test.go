@@ -11,7 +11,7 @@ import (
 func TestProgramsPublishAndPlayByRTMPS(t *testing.T) {
 	t.Parallel()
 	ca := newIssuer(t)
-	s := startServer(t, append(ca.issue(t, t.TempDir()).settings(), "MAX_IP_CONCURRENT_CONNECTIONS=0")...)
+	s := startServer(t, append(ca.issue(t, t.TempDir()).settings(), "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")...)
 	publishers := []struct {
 		name    string
 		publish func(t *testing.T, url string) *program

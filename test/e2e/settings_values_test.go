@@ -259,7 +259,7 @@ func TestStreamWithExtremeSettings(t *testing.T) {
 				}
 			}
 			publisher.record()
-			if err := publisher.conn.CloseWrite(); err != nil {
+			if err := publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{float64(publisher.stream)}}.Message(0)); err != nil {
 				t.Fatal(err)
 			}
 			if err := sameFrames(frames(awaitEvent(t, player, 1, rtmp.CodePlayUnpublishNotify)), want); err != nil {

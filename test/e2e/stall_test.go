@@ -87,7 +87,7 @@ func TestStalledViewerIsClosedAndHarmsNobody(t *testing.T) {
 	if feeding.Wait(); failed != nil {
 		t.Fatal(failed)
 	}
-	if err := publisher.conn.CloseWrite(); err != nil {
+	if err := publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{float64(publisher.stream)}}.Message(0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := sameFrames(frames(awaitEvent(t, watcher, 1, streamEOF)), sent); err != nil {

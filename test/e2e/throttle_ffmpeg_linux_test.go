@@ -22,7 +22,7 @@ func TestSlowFFmpegStoresWholePictures(t *testing.T) {
 	var witness *journal[rtmp.Message]
 	var player, publisher *program
 	n.server.do(func() {
-		s = startServer(t, "BIND_ADDRESS="+serverHost, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+		s = startServer(t, "BIND_ADDRESS="+serverHost, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
 		witness = play(t, s, path).record()
 	})
 	n.viewer.do(func() {

@@ -1,17 +1,20 @@
 package e2e
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // However an encoder stops, its channel is free at once for the next one, and
 // players are told.
 func TestEachWayToStopFreesTheChannel(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, "PUBLISH_TAKEOVER=never", "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	conformance.Covers(t, 116)
+	s := startServer(t, "PUBLISH_TAKEOVER=never", "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
 	call := func(name string, stream bool, args ...any) func(*client) error {
 		return func(c *client) error {
 			on := uint32(0)
@@ -64,5 +67,69 @@ func TestEachWayToStopFreesTheChannel(t *testing.T) {
 				t.Error("the connection is still open")
 			}
 		})
+	}
+}
+
+// An encoder that is cut off and comes back is the same stream to its players;
+// its channel is free for it at once.
+func TestPlayersHearNothingOfALostConnection(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, "PUBLISH_TAKEOVER=never", "PUBLISH_GRACE_SECONDS=300", "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	for name, lose := range map[string]func(*client) error{
+		"FIN": func(c *client) error { return c.conn.CloseWrite() },
+		"RST": func(c *client) error { c.reset(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := name + "/key"
+			player := play(t, s, path).record()
+			for i := range 3 {
+				publisher := publish(t, s, path)
+				publisher.record()
+				frame := framesOf(t, mediaPath(fileVideo))[0]
+				frame.Stream = publisher.stream
+				if err := publisher.WriteMessage(frame); err != nil {
+					t.Fatal(err)
+				}
+				awaitEvent(t, player, i+1, keyframe)
+				if err := lose(publisher); err != nil {
+					t.Fatal(err)
+				}
+				s.awaitLines(i+1, soon, "msg=end", " role=publisher channel="+name+" ")
+			}
+			got := events(awaitEvent(t, player, 3, keyframe))
+			if n := count(got, rtmp.CodePlayPublishNotify); n != 1 || slices.Contains(got, rtmp.CodePlayUnpublishNotify) {
+				t.Errorf("the player was told %q", got)
+			}
+		})
+	}
+}
+
+func count(events []string, want string) (n int) {
+	for _, e := range events {
+		if e == want {
+			n++
+		}
+	}
+	return n
+}
+
+// A player that ends with its stream, as FFmpeg does, goes on with an encoder
+// that comes back, and ends with one that says that it stops.
+func TestFFmpegGoesOnWithAnEncoderThatIsBack(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, "PUBLISH_GRACE_SECONDS=300")
+	const path = "channel/key"
+	watcher := play(t, s, path).record()
+	player := ffmpeg(t, "-i", s.url(path), "-c", "copy", "-f", "flv", t.TempDir()+"/got.flv")
+	s.awaitLines(2, soon, "msg=play")
+	lost := ffmpegPublish(t, mediaPath(fileAV), s.url(path))
+	awaitTime(t, watcher, 1000)
+	_ = lost.cmd.Process.Kill()
+	s.awaitLine("msg=end", "role=publisher")
+	ffmpegPublish(t, mediaPath(fileAV), s.url(path), "-t", "1.5").succeed(1500*time.Millisecond + soon)
+	player.succeed(time.Second)
+	if got := events(awaitEvent(t, watcher, 1, rtmp.CodePlayUnpublishNotify)); count(got, videoHeader) != 2 {
+		t.Errorf("it got %q", got)
 	}
 }

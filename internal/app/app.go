@@ -93,10 +93,9 @@ var hevcPolicies = map[config.PlayHEVC]server.HEVCPolicy{
 	config.HEVCPublished: server.HEVCPublished,
 }
 
-// Run serves until ctx ends, and then stops gracefully: no new connections,
-// then the sessions, then what reports their ends. An error means that the
 // Run serves until ctx ends, and then stops gracefully: no new connections, then
-// those who connect elsewhere by themselves, then the other sessions, then what reports their ends. An error means that the
+// those who connect elsewhere by themselves, then the other sessions, then what
+// reports their ends. An error means that the
 // server broke; a stop that had to cut something off is none.
 func (a *App) Run(ctx context.Context) error {
 	var running sync.WaitGroup

@@ -115,7 +115,9 @@ func (c *conn) connect(in call) error {
 	}
 	c.connected, c.app = true, app
 	c.capabilities = rtmp.ParseCapabilities(object)
-	c.noteReconnect(object)
+	if c.capabilities.Reconnect {
+		c.reconnect.Store(canReconnect)
+	}
 	c.out.send(
 		rtmp.WindowAckSize(rtmp.DefaultWindow),
 		rtmp.SetPeerBandwidth(rtmp.DefaultWindow, rtmp.LimitDynamic),

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 
-	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
 
@@ -13,19 +12,6 @@ const (
 	canReconnect
 	askedToReconnect
 )
-
-// capsReconnect is the bit of capsEx with which a client announces that it
-// understands the request (Enhanced RTMP v2, Enhancing NetConnection connect
-// Command).
-const capsReconnect = 1
-
-// noteReconnect reads the connect command.
-func (c *conn) noteReconnect(object amf.Object) {
-	value, _ := object.Get("capsEx")
-	if n, ok := amf.AsNumber(value); ok && n >= 0 && n < 1<<32 && uint32(n)&capsReconnect != 0 {
-		c.reconnect.Store(canReconnect)
-	}
-}
 
 // RequestReconnect implements stream.Session.
 func (c *conn) RequestReconnect(tcURL string) bool {

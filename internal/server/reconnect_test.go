@@ -12,33 +12,6 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
 )
 
-func TestCapsExSaysWhoCanReconnect(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		value any
-		want  uint32
-	}{
-		{"the bit", 1.0, canReconnect},
-		{"all bits", 4294967295.0, canReconnect},
-		{"other bits", 14.0, cannotReconnect},
-		{"none", 0.0, cannotReconnect},
-		{"below none", -1.0, cannotReconnect},
-		{"more than 32 bits", 4294967297.0, cannotReconnect},
-		{"text", "1", cannotReconnect},
-		{"null", nil, cannotReconnect},
-	} {
-		var c conn
-		c.noteReconnect(amf.Object{{Name: "capsEx", Value: test.value}})
-		if got := c.reconnect.Load(); got != test.want {
-			t.Errorf("%s: %d, want %d", test.name, got, test.want)
-		}
-	}
-	var c conn
-	if c.noteReconnect(nil); c.reconnect.Load() != cannotReconnect {
-		t.Error("nothing at all was taken for the bit")
-	}
-}
-
 // capable returns a client that understands a request to reconnect.
 func (f *fixture) capable() (*rtmp.Client, *rtmptest.Conn) {
 	f.t.Helper()

@@ -90,7 +90,7 @@ func runChannel(t *testing.T, steps string) string {
 		p       *Publication
 	)
 	// An application keeps the channel when nobody else does.
-	withdraw, err := r.Apply("live", newSession(r))
+	withdraw, err := r.Apply("live", "key", newSession(r))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,7 @@
 // A scenario is a list of steps, each with what happened after it:
 //
 //	covers ROW…    the rows of the conformance list that the scenario proves
-//	server [authorize=…] [takeover=…] [play-wait=…] [grace=…] [drain=…] [players=…] [enhanced=…] [hevc=…]
-//	server [authorize=…] [takeover=…] [play-wait=…] [grace=…]
+//	server [authorize=…] [takeover=…] [play-wait=…] [grace=…] [players=…] [enhanced=…] [hevc=…]
 //	dial NAME [from=ADDRESS] [handshake=none]
 //	send NAME      one message a line, see rtmptest.ParseMessage
 //	raw NAME       bytes as hex

@@ -168,7 +168,6 @@ func (s *scenario) start(d *datadriven.TestData) {
 		PublishGrace: length("grace"),
 		Enhanced:     enhanced,
 		HEVC:         hevc,
-		Drain:        length("drain"),
 		Log:          slog.New(&s.log),
 		LogRequests:  true,
 	})

@@ -1,6 +1,7 @@
 package rtmptest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -45,7 +46,8 @@ func TestBrokenTextIsRefused(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"@x connect 1", "csid=x connect 1", "SetChunkSize", "SetChunkSize x", "video x 00", "video 0 0x", "type=x 0 00",
+		"@x connect 1", "csid=x connect 1", "SetChunkSize", "SetChunkSize x", "video x 00", "video 0 0x", "video 0 00*", "video 0 00*-1", "video 0 00*x",
+		"video 0 00*99999999999", "type=x 0 00",
 		`connect "no number"`, "UserControl", "data x", "connect {",
 	} {
 		if m, err := ParseMessage(text); err == nil {
@@ -71,6 +73,19 @@ func TestMessagesReadBack(t *testing.T) {
 		}
 		if got := FormatMessage(m); got != text {
 			t.Errorf("%s comes back as %s", text, got)
+		}
+	}
+}
+
+func TestParseHex(t *testing.T) {
+	for text, want := range map[string][]byte{
+		"":             nil,
+		"17 01\n00":    {0x17, 1, 0},
+		"1701 aa*3 ff": {0x17, 1, 0xAA, 0xAA, 0xAA, 0xFF},
+		"0102*2 00*0":  {1, 2, 1, 2},
+	} {
+		if got, err := ParseHex(text); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%q reads as %x, %v; want %x", text, got, err, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package rtmptest
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 //	@1 csid=8 play 0 null "key"       … on chunk stream 8
 //	@1 amf3 connect 1 {app: "live"}   … of type 17, with its selector byte
 //	@1 video 40 1701000000 AABB       video at 40 ms, as hex; audio likewise
+//	@1 video 40 2701000000 00*5000    … with a byte repeated, see ParseHex
 //	@1 data 0 "onMetaData" ecma{}     data at 0 ms
 //	@1 type=22 0 0800…                a message of any type, as hex
 //	SetChunkSize 4096                 control messages; Abort, Acknowledgement
@@ -143,16 +145,40 @@ func parseCommand(stream uint32, name, rest string) (rtmp.Message, error) {
 }
 
 func parseHex(t rtmp.MessageType, stream uint32, rest string) (rtmp.Message, error) {
-	at, bytes := cutWord(rest)
+	at, text := cutWord(rest)
 	timestamp, err := strconv.ParseUint(at, 10, 32)
 	if err != nil {
 		return rtmp.Message{}, err
 	}
-	payload, err := hex.DecodeString(strings.ReplaceAll(bytes, " ", ""))
+	payload, err := ParseHex(text)
 	return rtmp.Message{
 		Type: t, Stream: stream, ChunkStream: rtmp.ChunkStreamFor(t),
 		Timestamp: uint32(timestamp), Payload: payload,
 	}, err
+}
+
+// maxRepeat bounds the repetitions in a text: no test needs a larger message.
+const maxRepeat = 16 << 20
+
+// ParseHex reads bytes as hex, with any space between them; AA*300 stands for
+// the bytes AA, 300 times.
+func ParseHex(text string) ([]byte, error) {
+	var all []byte
+	for _, field := range strings.Fields(text) {
+		digits, times, repeated := strings.Cut(field, "*")
+		b, err := hex.DecodeString(digits)
+		if err != nil {
+			return nil, err
+		}
+		n := 1
+		if repeated {
+			if n, err = strconv.Atoi(times); err != nil || n < 0 || n > maxRepeat {
+				return nil, fmt.Errorf("%q is no number of repetitions", times)
+			}
+		}
+		all = append(all, bytes.Repeat(b, n)...)
+	}
+	return all, nil
 }
 
 func parseData(stream uint32, rest string) (rtmp.Message, error) {

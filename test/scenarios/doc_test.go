@@ -7,7 +7,7 @@
 //	server [authorize=…] [takeover=…] [play-wait=…] [grace=…] [players=…] [enhanced=…] [hevc=…]
 //	dial NAME [from=ADDRESS] [handshake=none]
 //	send NAME      one message a line, see rtmptest.ParseMessage
-//	raw NAME       bytes as hex
+//	raw NAME       bytes as hex, see rtmptest.ParseHex
 //	stall NAME     stop reading from the server; resume NAME goes on
 //	close NAME     close the connection; half-close NAME only for writing
 //	advance TIME   let time pass

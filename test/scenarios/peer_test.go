@@ -47,7 +47,7 @@ func (p *peer) run(d *datadriven.TestData) error {
 	case "send":
 		return p.send(d.Input)
 	case "raw":
-		b, err := unhex(d.Input)
+		b, err := rtmptest.ParseHex(d.Input)
 		p.outgoing <- b
 		return err
 	case "stall":

@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -298,8 +297,4 @@ func (l *logLines) Handle(_ context.Context, r slog.Record) error {
 	})
 	l.add(line)
 	return nil
-}
-
-func unhex(text string) ([]byte, error) {
-	return hex.DecodeString(strings.Join(strings.Fields(text), ""))
 }

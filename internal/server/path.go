@@ -19,9 +19,12 @@ type path struct {
 // clients cut the same URL at different places: FFmpeg and GStreamer at the
 // last slash or the first, OBS where its two input fields meet. A query behind
 // either part is not part of the path; slashes at the ends and doubled ones
-// mean nothing.
+// mean nothing. RootEncoder may cut right behind the question mark.
 func parsePath(app, name string, maxLength int) (path, error) {
-	app, appQuery, _ := strings.Cut(app, "?")
+	app, appQuery, cut := strings.Cut(app, "?")
+	if cut && appQuery == "" && queryOnly(name) {
+		name = "?" + name
+	}
 	name, nameQuery, _ := strings.Cut(name, "?")
 	parts := strings.FieldsFunc(app+"/"+name, func(r rune) bool { return r == '/' })
 	if len(parts) != 2 {
@@ -38,6 +41,13 @@ func parsePath(app, name string, maxLength int) (path, error) {
 		p.wishes.read(arg)
 	}
 	return p, nil
+}
+
+// queryOnly reports whether a name without its question mark can be nothing but
+// a query: no key has these characters.
+func queryOnly(name string) bool {
+	name, _, _ = strings.Cut(name, "?")
+	return strings.ContainsAny(name, "=&")
 }
 
 func checkID(what, id string, maxLength int) error {

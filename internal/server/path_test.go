@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // paths are the ways in which clients cut one URL, and what is none.
@@ -30,6 +31,25 @@ var paths = []struct {
 	{"live", "key?enhanced=yes&enhanced=no&hevc=fourcc", path{"live", "key", wishes{plain: true, hevc: media.HEVCByFourCC}}, true},
 	{"live", "key?tracks=1&enhanced=&hevc=auto&hevc=published&tracks", path{"live", "key", wishes{}}, true},
 	{"A-z_09", "0123456789abcdef", path{"A-z_09", "0123456789abcdef", wishes{}}, true},
+	{"live", "key", path{"live", "key", false}, true},
+	{"live/", "/key", path{"live", "key", false}, true},
+	{"/live//", "//key/", path{"live", "key", false}, true},
+	{"live/key", "", path{"live", "key", false}, true},
+	{"", "live/key", path{"live", "key", false}, true},
+	{"live", "key?token=a/b", path{"live", "key", false}, true},
+	{"live?token=a/b", "key", path{"live", "key", false}, true},
+	{"live/key?a=b", "?c=d", path{"live", "key", false}, true},
+	{"live/key?", "user=a&pass=b/c", path{"live", "key", false}, true},
+	{"live/key?", "cache=no", path{"live", "key", true}, true},
+	{"live?", "key", path{"live", "key", false}, true},
+	{"live?", "key?a=b", path{"live", "key", false}, true},
+	{"live/key", "a=b", path{}, false},
+	{"live/key?x", "a=b", path{}, false},
+	{"live?", "a=b", path{}, false},
+	{"live", "key?cache=no", path{"live", "key", true}, true},
+	{"live?x=1&cache=no", "key", path{"live", "key", true}, true},
+	{"live", "key?cache=now&nocache=no", path{"live", "key", false}, true},
+	{"A-z_09", "0123456789abcdef", path{"A-z_09", "0123456789abcdef", false}, true},
 	{"live", "0123456789abcdefg", path{}, false},
 	{"0123456789abcdefg", "key", path{}, false},
 	{"", "", path{}, false},
@@ -48,6 +68,7 @@ var paths = []struct {
 }
 
 func TestParsePath(t *testing.T) {
+	conformance.Covers(t, 103, 105)
 	for _, test := range paths {
 		got, err := parsePath(test.app, test.name, 16)
 		if (err == nil) != test.ok || got != test.want || (err != nil && !errors.Is(err, errPath)) {

@@ -170,7 +170,8 @@ func (r *Reader) readChunk() (*chunkStream, error) {
 	if !s.partial {
 		s.start(format)
 		if limit := r.limits.payload(s.kind); int64(s.length) > int64(limit) {
-			return nil, fmt.Errorf("%v message of %d bytes, at most %d: %w", s.kind, s.length, limit, ErrLimit)
+			return nil, fmt.Errorf("%v message of %d bytes on chunk stream %d, at most %d: %w",
+				s.kind, s.length, s.id, limit, ErrLimit)
 		}
 	}
 	return s, r.readPayload(s, min(r.chunkSize, s.remaining))

@@ -16,15 +16,28 @@ packages=(
   nftables
 )
 
+# Node.js need not come from Debian.
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
+
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -gt 0 ]; then
+  sudo=()
+  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+  echo "installing: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
 
-sudo=()
-[ "$(id -u)" -eq 0 ] || sudo=(sudo)
-echo "installing: ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-"${sudo[@]}" apt-get update -qq
-"${sudo[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+# FFmpeg 8.1, which no stable Debian has: a prebuilt library in an npm package.
+# Its install scripts would fetch programs that nothing here needs.
+cd "$(dirname "$0")/ffmpeg8"
+if ! cmp -s package-lock.json node_modules/.installed; then
+  echo "installing: FFmpeg 8.1 (npm)"
+  npm ci --silent --ignore-scripts
+  cp package-lock.json node_modules/.installed
+fi

@@ -25,6 +25,17 @@ const (
 	fileHeavy = "heavy" // H.264 of constant 8 Mbit/s, and AAC
 )
 
+// Files of what needs Enhanced RTMP, as MP4, with a keyframe each second too.
+const (
+	fileHEVC    = "hevc"    // HEVC with B-frames, and AAC
+	fileHEVCAC3 = "hevcac3" // HEVC with B-frames, and AC-3
+	fileAV1     = "av1"     // AV1 and Opus
+	fileVP9     = "vp9"     // VP9 and Opus
+	fileFLAC    = "flac"    // H.264 and FLAC
+	fileAAC51   = "aac51"   // H.264 and AAC of six channels
+	fileTracks  = "tracks"  // two tracks of H.264, and two of AAC
+)
+
 // mediaLength is how long each file plays.
 const mediaLength = 5 * time.Second
 
@@ -62,10 +73,42 @@ func generateMedia(dir string) error {
 	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("generate media: %w\n%s", err, out)
 	}
+	return generateEnhanced(path, dir)
+}
+
+// generateEnhanced makes the files for Enhanced RTMP. Their sound begins after the
+// picture: who waited is only sure to get everything from the first keyframe on.
+func generateEnhanced(ffmpeg, dir string) error {
+	args := strings.Fields("-nostdin -v error" +
+		" -f lavfi -i testsrc2=size=320x180:rate=25:duration=4" +
+		" -f lavfi -i testsrc=size=160x90:rate=25:duration=4" +
+		" -itsoffset 0.1 -f lavfi -i sine=frequency=440:sample_rate=48000:duration=4" +
+		" -itsoffset 0.1 -f lavfi -i sine=frequency=880:sample_rate=48000:duration=4")
+	const (
+		one  = "-map 0 -map 2 "
+		hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:min-keyint=25:bframes=2 "
+		avc  = "-c:v libx264 -preset ultrafast -g 25 -bf 2 -pix_fmt yuv420p "
+	)
+	for name, options := range map[string]string{
+		fileHEVC:    one + hevc + "-c:a aac",
+		fileHEVCAC3: one + hevc + "-c:a ac3",
+		fileAV1:     one + "-c:v libsvtav1 -preset 12 -g 25 -c:a libopus",
+		fileVP9:     one + "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -c:a libopus",
+		fileFLAC:    one + avc + "-c:a flac -strict -2",
+		fileAAC51:   one + avc + "-c:a aac -ac 6",
+		fileTracks:  "-map 0 -map 1 -map 2 -map 3 " + avc + "-c:a aac",
+	} {
+		args = append(append(args, strings.Fields(options)...), filepath.Join(dir, name+".mp4"))
+	}
+	if out, err := exec.Command(ffmpeg, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("generate media for Enhanced RTMP: %w\n%s", err, out)
+	}
 	return nil
 }
 
 func mediaPath(name string) string { return filepath.Join(mediaDir, name+".flv") }
+
+func enhancedPath(name string) string { return filepath.Join(mediaDir, name+".mp4") }
 
 // readTags returns the tags of an FLV file, which must be whole.
 func readTags(t *testing.T, file string) []media.Tag {
@@ -92,7 +135,7 @@ type packet struct {
 	hash     string
 }
 
-// packetsOf lists the packets of a file by kind, "video" or "audio".
+// packetsOf lists the packets of a file by track: "video" and "audio".
 func packetsOf(t *testing.T, file string) map[string][]packet {
 	t.Helper()
 	return listPackets(t, file, "-c", "copy", "-copyts")
@@ -144,26 +187,32 @@ func listPackets(t *testing.T, file string, options ...string) map[string][]pack
 type skipped struct{ start, end int }
 
 // comparePackets wants what was got to be one run of what was sent, for each
-// kind, with all timestamps shifted by the same amount, if at all. It returns
+// track, with all timestamps shifted by the same amount, if at all. It returns
 // what was left out before and behind.
 func comparePackets(sent, got map[string][]packet) (map[string]skipped, error) {
 	missing := make(map[string]skipped)
 	var shift *int64
-	for _, kind := range []string{"video", "audio"} {
-		start := startOf(sent[kind], got[kind])
+	for track, all := range sent {
+		run := got[track]
+		start := startOf(all, run)
 		if start < 0 {
 			return nil, fmt.Errorf("the %d %s packets are no run of the %d that were sent: %s",
-				len(got[kind]), kind, len(sent[kind]), firstDifference(sent[kind], got[kind]))
+				len(run), track, len(all), firstDifference(all, run))
 		}
-		missing[kind] = skipped{start, len(sent[kind]) - start - len(got[kind])}
-		if len(got[kind]) == 0 {
+		missing[track] = skipped{start, len(all) - start - len(run)}
+		if len(run) == 0 {
 			continue
 		}
-		by := got[kind][0].dts - sent[kind][start].dts
+		by := run[0].dts - all[start].dts
 		if shift != nil && *shift != by {
-			return nil, fmt.Errorf("%s is shifted by %d ms, video by %d ms", kind, by, *shift)
+			return nil, fmt.Errorf("%s is shifted by %d ms, another track by %d ms", track, by, *shift)
 		}
 		shift = &by
+	}
+	for track, run := range got {
+		if len(sent[track]) == 0 && len(run) > 0 {
+			return nil, fmt.Errorf("%d packets came of %s, which was never sent", len(run), track)
+		}
 	}
 	return missing, nil
 }

@@ -18,6 +18,8 @@ var packages = map[string]string{
 	"ip":             "iproute2",
 	"tc":             "iproute2",
 	"nft":            "nftables",
+	"nginx":          "nginx",
+	"node":           "nodejs",
 }
 
 // program is a running encoder or player.

@@ -14,6 +14,8 @@ packages=(
   redis-server
   iproute2
   nftables
+  nginx
+  libnginx-mod-rtmp
 )
 
 # Node.js need not come from Debian.

@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
+)
+
+// lastShort is the highest timestamp without an extended one, and the field that
+// says that there is one (RTMP 1.0 section 5.3.1.3).
+const lastShort = 0xFFFFFF
+
+// A stream whose timestamps grow over 24 bits, by way of the very value that
+// says so, plays through. With small chunks each message has continuations, in
+// which the extended timestamp stands too.
+func TestPlayersFollowTimestampsOver24Bits(t *testing.T) {
+	t.Parallel()
+	conformance.Covers(t, 63, 64, 214)
+	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0", "RTMP_CHUNK_SIZE=128")
+	const path = "channel/key"
+	waiting := playAll(t, s, path, 0)
+	modern := startFFmpeg8(t, "play", s.url(path))
+	s.awaitLines(len(waiting)+1, 2*soon, "msg=play")
+
+	messages := messagesOf(t, mediaPath(fileAV))
+	by := lastShort - timestampAfter(messages, 2000)
+	publisher := publish(t, s, path)
+	publisher.record()
+	publisher.sendShifted(messages, by)
+
+	sent := packetsOf(t, mediaPath(fileAV))
+	for _, p := range waiting {
+		for kind, m := range checkStored(t, p, sent) {
+			if m.start != 0 {
+				t.Errorf("%s missed the first %d %s packets", p.name, m.start, kind)
+			}
+		}
+		got := packetsOf(t, p.file)["video"]
+		if want := sent["video"][0].dts + int64(by); p.name != "rtmpdump" && len(got) > 0 && got[0].dts != want {
+			t.Errorf("%s has the first frame at %d ms, it was sent at %d ms", p.name, got[0].dts, want)
+		}
+	}
+	got := modern.streams(t, soon).packets
+	if _, err := comparePackets(map[string][]packet{"video 0": sent["video"], "audio 0": sent["audio"]}, got); err != nil {
+		t.Errorf("FFmpeg 8.1: %v", err)
+	}
+}
+
+// timestampAfter is the first timestamp of at least so many milliseconds.
+func timestampAfter(messages []rtmp.Message, ms uint32) uint32 {
+	for _, m := range messages {
+		if m.Timestamp >= ms {
+			return m.Timestamp
+		}
+	}
+	return 0
+}
+
+// sendShifted publishes messages in real time with later timestamps, and stops
+// in an orderly way.
+func (c *client) sendShifted(messages []rtmp.Message, by uint32) {
+	c.t.Helper()
+	start := time.Now()
+	for _, m := range messages {
+		pause(c.t.Context(), time.Until(start.Add(time.Duration(m.Timestamp)*time.Millisecond)))
+		m.Timestamp += by
+		m.Stream = c.stream
+		if err := c.WriteMessage(m); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.unpublish()
+}
+
+// unpublish stops in an orderly way.
+func (c *client) unpublish() {
+	c.t.Helper()
+	stop := rtmp.Command{Name: "deleteStream", Transaction: 9, Args: []any{nil, float64(c.stream)}}
+	if err := c.WriteMessage(stop.Message(0)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Players end by themselves, with status 0, within a second of the publisher's
+// orderly stop.
+func TestPlayersEndWithThePublication(t *testing.T) {
+	t.Parallel()
+	conformance.Covers(t, 214)
+	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	const path = "channel/key"
+	all := playAll(t, s, path, 0)
+	modern := startFFmpeg8(t, "play", s.url(path))
+	all = append(all, playing{modern.program, "ffmpeg 8.1", "", 0},
+		playing{ffmpeg(t, "-i", s.url(path), "-c", "copy", "-f", "null", "-"), "ffmpeg to null", "", 0})
+	s.awaitLines(len(all), 2*soon, "msg=play")
+	publisher := publish(t, s, path)
+	publisher.record()
+	// Without the metadata of the file, whose length would have rtmpdump find the
+	// stream too short.
+	messages := slices.DeleteFunc(messagesOf(t, mediaPath(fileAV)), func(m rtmp.Message) bool { return m.Type == rtmp.TypeData })
+	publisher.sendShifted(messages, 0)
+	stopped := time.Now()
+	for _, p := range all {
+		p.succeed(soon)
+	}
+	if took := time.Since(stopped); took > time.Second {
+		t.Errorf("the last player ended after %v", took)
+	}
+}

@@ -16,6 +16,8 @@ packages=(
   nftables
   nginx
   libnginx-mod-rtmp
+  vlc-bin
+  vlc-plugin-base
 )
 
 # Node.js need not come from Debian.

@@ -20,6 +20,8 @@ var packages = map[string]string{
 	"nft":            "nftables",
 	"nginx":          "nginx",
 	"node":           "nodejs",
+	"setpriv":        "util-linux",
+	"cvlc":           "vlc-bin",
 }
 
 // program is a running encoder or player.

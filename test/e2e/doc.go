@@ -1,6 +1,6 @@
 // Package e2e tests the server as its users meet it: the real binary, built
-// with the race detector, between real encoders and players (FFmpeg, GStreamer
-// and rtmpdump), and clients of this module where a test needs to see every
+// with the race detector, between real encoders, players and relays (those of
+// docs/protocol-support.md), and clients of this module where a test needs to see every
 // message or to misbehave on purpose.
 //
 // The tests need the programs that test/packages.sh installs; a missing one

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // Programs publish and play by RTMPS, those that can verify the certificate. One
@@ -29,6 +31,7 @@ func TestProgramsPublishAndPlayByRTMPS(t *testing.T) {
 	for _, from := range publishers {
 		t.Run(from.name, func(t *testing.T) {
 			t.Parallel()
+			conformance.Covers(t, 214)
 			path, dir := from.name+"/key", t.TempDir()
 			file := func(name string) string { return filepath.Join(dir, name+".flv") }
 			plain := play(t, s, path).record()

@@ -32,7 +32,7 @@ func TestPublicationsFollowEachOther(t *testing.T) {
 		{
 			name:  "headers and metadata stand between",
 			steps: "+ publish v0!@5000/0 publish meta=X@7/10 vh0=A@7/10 ah0=B/10 v0!@7/20 a0/20",
-			want:  "v0!@5000 meta=X@5000 vh0=A@5000 ah0=B@5000 v0!@5020 a0@5013",
+			want:  "v0!@5000 meta=X@5010 vh0=A@5010 ah0=B@5010 v0!@5020 a0@5013",
 		},
 		{
 			name:  "beyond 2^32",
@@ -42,7 +42,7 @@ func TestPublicationsFollowEachOther(t *testing.T) {
 		{
 			name:  "after a publication without frames",
 			steps: "+ publish v0!@5000/0 close publish meta=X/5 close publish publish v0!/10",
-			want:  "v0!@5000 meta=X@5000 v0!@5010",
+			want:  "v0!@5000 meta=X@5005 v0!@5010",
 		},
 		{
 			name:  "nobody watched",

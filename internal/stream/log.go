@@ -148,7 +148,7 @@ func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 		return
 	}
 	m.Payload = payload
-	m.Timestamp = l.timeline.data(m.Timestamp)
+	m.Timestamp = l.timeline.data(m.Timestamp, now)
 	node := newMessage(m, l.chunkSize)
 	l.link(node, now)
 	if script.Name == metadata {

@@ -56,14 +56,14 @@ func newTimeline() *timeline {
 // the line, and what is unknown, since it may be frames: the timestamps of
 // headers are often zero, and must not disturb it.
 func (t *timeline) media(p media.Packet, timestamp uint32, arrival time.Duration) uint32 {
+	now := arrival.Milliseconds()
 	if p.Type != media.Frame && p.Type != media.Opaque {
 		floor := int64(never)
 		if p.Track < maxTracks && t.clocks[p.Kind][p.Track].running {
 			floor = t.clocks[p.Kind][p.Track].last
 		}
-		return t.aside(int(p.Kind), timestamp, floor)
+		return t.aside(int(p.Kind), timestamp, floor, now)
 	}
-	now := arrival.Milliseconds()
 	if !t.begun {
 		t.begin(timestamp, now)
 	}
@@ -82,32 +82,37 @@ func (t *timeline) media(p media.Packet, timestamp uint32, arrival time.Duration
 }
 
 // data returns the timestamp for a data message.
-func (t *timeline) data(timestamp uint32) uint32 { return t.aside(dataAside, timestamp, never) }
+func (t *timeline) data(timestamp uint32, arrival time.Duration) uint32 {
+	return t.aside(dataAside, timestamp, never, arrival.Milliseconds())
+}
 
 // aside returns the timestamp for a message that is no frame: its own, if it is
 // near the frames, and otherwise that of the latest. It is not before floor, the
 // last frame of its track.
-func (t *timeline) aside(kind int, timestamp uint32, floor int64) uint32 {
+func (t *timeline) aside(kind int, timestamp uint32, floor, now int64) uint32 {
 	if !t.begun {
-		if end, _, ok := t.after.get(); ok {
-			return end
-		}
-		return timestamp
+		at, _ := t.beginning(timestamp, now)
+		return uint32(at)
 	}
-	t.asides[kind] = max(t.near(timestamp, t.time), floor, t.asides[kind])
+	t.asides[kind] = max(t.near(timestamp, t.time), floor, t.asides[kind], t.floor)
 	return uint32(t.asides[kind])
 }
 
-// begin starts the line: where the publisher starts, or behind the publication
-// before, as much later as it came.
+// begin starts the line.
 func (t *timeline) begin(timestamp uint32, now int64) {
-	at := int64(timestamp)
-	if end, arrival, ok := t.after.get(); ok {
-		t.floor = int64(end)
-		at = t.floor + max(1, since(arrival, now))
-	}
-	t.begun, t.shift = true, uint32(at)-timestamp
+	at, floor := t.beginning(timestamp, now)
+	t.begun, t.floor, t.shift = true, floor, uint32(at)-timestamp
 	t.advance(at, now)
+}
+
+// beginning is where the line starts: where the publisher starts, or behind the
+// publication before, as much later as it came. Nothing is before floor.
+func (t *timeline) beginning(timestamp uint32, now int64) (at, floor int64) {
+	end, arrival, ok := t.after.get()
+	if !ok {
+		return int64(timestamp), never
+	}
+	return int64(end) + max(1, since(arrival, now)), int64(end)
 }
 
 func (t *timeline) advance(at, now int64) {

@@ -43,10 +43,11 @@ func stamp(line *timeline, tokens string) string {
 }
 
 func stampOne(line *timeline, source byte, timestamp uint32, now int64) uint32 {
+	arrival := time.Duration(now) * time.Millisecond
 	if source == 'd' {
-		return line.data(timestamp)
+		return line.data(timestamp, arrival)
 	}
-	return line.media(sources[source], timestamp, time.Duration(now)*time.Millisecond)
+	return line.media(sources[source], timestamp, arrival)
 }
 
 // frames writes n messages of a source: from a timestamp and an arrival on, each

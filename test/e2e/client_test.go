@@ -293,7 +293,8 @@ func messagesOf(t *testing.T, file string) []rtmp.Message {
 func (c *client) feed(ctx context.Context, messages []rtmp.Message) ([]rtmp.Message, error) {
 	var sent []rtmp.Message
 	start := time.Now()
-	for base := time.Duration(0); ; base += mediaLength {
+	// The last sound of a file lies a little behind its end.
+	for base := time.Duration(0); ; base += mediaLength + 100*time.Millisecond {
 		for _, m := range messages {
 			m.Stream = c.stream
 			m.Timestamp += uint32(base.Milliseconds())

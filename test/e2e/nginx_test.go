@@ -72,7 +72,7 @@ func startNginx(t *testing.T, url string) (addr string) {
 func TestNginxPushes(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 214)
-	s := startServer(t)
+	s := startServer(t, "PUBLISH_GRACE_SECONDS=0") // nginx-rtmp hangs up without a goodbye
 	const path = "channel/key"
 	addr := startNginx(t, s.url(path))
 	file := filepath.Join(t.TempDir(), "played.flv")

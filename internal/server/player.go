@@ -31,6 +31,8 @@ type player struct {
 	// and missedLogged what the log told of, at skipLogged.
 	missed, missedLogged stream.Skipped
 	skipLogged           time.Duration
+	// introduced says that the player has had a cursor before.
+	introduced bool
 	// served says that the cursor has come to media that the viewer takes, and
 	// warned that the log told of media that it does not take.
 	served, warned bool
@@ -110,6 +112,10 @@ func (p *player) join(w *writer, b *batch) bool {
 	}
 	p.kept = false
 	p.cursor.Open(log, p.start)
+	if !p.introduced {
+		p.introduced = true
+		p.cursor.Introduce()
+	}
 	p.cursor.SetCapabilities(p.capabilities)
 	p.served = false
 	p.cursor.SetAudio(!p.muted)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
@@ -57,6 +58,18 @@ func (l *Log) Cursor(start Start) *Cursor {
 func (c *Cursor) Open(l *Log, start Start) {
 	*c = Cursor{log: l, audio: true, video: true}
 	c.place(start)
+}
+
+// Introduce says, right after Open, that the viewer has not been sent anything
+// yet: its metadata then has the timestamp 0. FFmpeg takes metadata with any
+// other for the beginning of a stream of data, which it shows and waits for.
+func (c *Cursor) Introduce() {
+	if len(c.headers) == 0 || c.headers[0].Type != rtmp.TypeData {
+		return
+	}
+	payload, _ := rtmp.CutMessage(c.headers[0].chunks, c.log.chunkSize)
+	c.headers = slices.Clone(c.headers)
+	c.headers[0] = newMessage(rtmp.Message{Type: rtmp.TypeData, Payload: payload}, c.log.chunkSize)
 }
 
 // Close lets go of the log. A cursor that is not open must not be used, but for

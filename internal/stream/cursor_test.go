@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
@@ -200,4 +202,43 @@ func TestEndOfTheLog(t *testing.T) {
 	if got := drain(logOf("").Cursor(AtLive)); got != "" {
 		t.Errorf("empty log: got %s", got)
 	}
+}
+
+func TestTheFirstMetadataOfAViewerHasNoTime(t *testing.T) {
+	t.Parallel()
+	l := newLog(128, 1<<20)
+	long := strings.Repeat("x", 300) // of several chunks
+	for _, m := range []rtmp.Message{
+		{Type: rtmp.TypeData, Timestamp: 500, Payload: metadataOf(long)},
+		{Type: rtmp.TypeVideo, Timestamp: 1000, Payload: []byte{0x17, 0, 0, 0, 0, 1}},
+		{Type: rtmp.TypeVideo, Timestamp: 5000, Payload: []byte{0x17, 1, 0, 0, 0, 2}},
+	} {
+		l.Append(m, 0)
+	}
+	for _, introduced := range []bool{false, true} {
+		c := l.Cursor(AtGroup)
+		want := uint32(5000)
+		if introduced {
+			c.Introduce()
+			want = 0
+		}
+		m, err := c.Next()
+		if err != nil || m.Type != rtmp.TypeData || m.Timestamp != want {
+			t.Errorf("introduced %v: %+v, %v, want the metadata at %d", introduced, m, err, want)
+		}
+		if payload, _ := rtmp.CutMessage(c.Chunks(m, PlayStream), 128); !bytes.Contains(payload, []byte(long)) {
+			t.Errorf("introduced %v: the metadata is %x", introduced, payload)
+		}
+		if m, _ = c.Next(); m.Timestamp != 5000 || m.Type != rtmp.TypeVideo {
+			t.Errorf("introduced %v: then %+v", introduced, m)
+		}
+	}
+	bare := newLog(128, 1<<20)
+	bare.Cursor(AtGroup).Introduce() // nothing to introduce with
+}
+
+func metadataOf(text string) []byte {
+	payload := []byte("\x02\x00\x0aonMetaData\x08\x00\x00\x00\x01\x00\x07encoder\x02")
+	payload = append(payload, byte(len(text)>>8), byte(len(text)))
+	return append(append(payload, text...), 0, 0, 9)
 }

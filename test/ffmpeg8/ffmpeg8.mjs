@@ -103,7 +103,6 @@ async function play(url) {
   const input = await open(url);
   const known = new Set();
   for await (const [packet, stream] of packets(input)) {
-    if (!kinds.has(stream.codecpar.codecType)) continue; // metadata, for who comes late
     if (!known.has(stream.index)) {
       known.add(stream.index);
       await describe(stream, stream.id); // the demuxer's name of a track

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"io"
-	"slices"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
@@ -30,6 +29,9 @@ type Cursor struct {
 	// withheld counts what it could not have taken in any form.
 	missed   Skipped
 	withheld uint64
+	// opening says that nothing was returned yet to a viewer that [Cursor.Introduce]
+	// spoke of.
+	opening bool
 	// since is when the cursor was last placed: what had arrived before does
 	// not count as its lag.
 	since time.Duration
@@ -61,16 +63,10 @@ func (c *Cursor) Open(l *Log, start Start) {
 }
 
 // Introduce says, right after Open, that the viewer has not been sent anything
-// yet: its metadata then has the timestamp 0. FFmpeg takes metadata with any
-// other for the beginning of a stream of data, which it shows and waits for.
-func (c *Cursor) Introduce() {
-	if len(c.headers) == 0 || c.headers[0].Type != rtmp.TypeData {
-		return
-	}
-	payload, _ := rtmp.CutMessage(c.headers[0].chunks, c.log.chunkSize)
-	c.headers = slices.Clone(c.headers)
-	c.headers[0] = newMessage(rtmp.Message{Type: rtmp.TypeData, Payload: payload}, c.log.chunkSize)
-}
+// yet: metadata that comes first has the timestamp 0 then. FFmpeg takes metadata
+// with any other for the beginning of a stream of data, which it shows and waits
+// for.
+func (c *Cursor) Introduce() { c.opening = true }
 
 // Close lets go of the log. A cursor that is not open must not be used, but for
 // [Cursor.IsOpen] and [Cursor.Open].
@@ -107,6 +103,17 @@ func (c *Cursor) SetCapabilities(capabilities media.Capabilities) {
 // and io.EOF once it has all there will ever be. What the viewer is sent for it
 // is for [Cursor.Chunks] to say.
 func (c *Cursor) Next() (*Message, error) {
+	m, err := c.next()
+	if c.opening && m != nil {
+		c.opening = false
+		if m.Type == rtmp.TypeData && m.packet == media.Metadata && m.Timestamp != 0 {
+			return m.atZero(c.log.chunkSize), nil
+		}
+	}
+	return m, err
+}
+
+func (c *Cursor) next() (*Message, error) {
 	for len(c.headers) > 0 {
 		m := c.headers[0]
 		c.headers = c.headers[1:]

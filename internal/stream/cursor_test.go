@@ -233,8 +233,23 @@ func TestTheFirstMetadataOfAViewerHasNoTime(t *testing.T) {
 			t.Errorf("introduced %v: then %+v", introduced, m)
 		}
 	}
-	bare := newLog(128, 1<<20)
-	bare.Cursor(AtGroup).Introduce() // nothing to introduce with
+
+	waiting := newLog(128, 1<<20)
+	c := waiting.Cursor(AtGroup)
+	c.Introduce()
+	for i := range uint32(2) {
+		waiting.Append(rtmp.Message{Type: rtmp.TypeData, Timestamp: 500, Payload: metadataOf("x")}, 0)
+		if m, err := c.Next(); err != nil || m.Timestamp != i*500 {
+			t.Errorf("metadata %d for who waited: %+v, %v", i, m, err)
+		}
+	}
+	cue := newLog(128, 1<<20)
+	c = cue.Cursor(AtGroup)
+	c.Introduce()
+	cue.Append(rtmp.Message{Type: rtmp.TypeData, Timestamp: 500, Payload: []byte("\x02\x00\x0aonCuePoint\x05")}, 0)
+	if m, err := c.Next(); err != nil || m.Timestamp != 500 {
+		t.Errorf("a cue point: %+v, %v", m, err)
+	}
 }
 
 func metadataOf(text string) []byte {

@@ -121,6 +121,9 @@ func (hs *headers) messages(timestamp uint32, chunkSize int) []*Message {
 	for i, h := range *hs {
 		messages[i] = newMessage(rtmp.Message{Type: h.kind, Timestamp: timestamp, Payload: h.payload}, chunkSize)
 		messages[i].packet = h.packet
+		if h.kind == rtmp.TypeData {
+			messages[i].packet = media.Metadata
+		}
 		messages[i].traits = h.traits
 	}
 	return messages

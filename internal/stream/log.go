@@ -150,6 +150,9 @@ func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 	m.Payload = payload
 	m.Timestamp = l.timeline.data(m.Timestamp, now)
 	node := newMessage(m, l.chunkSize)
+	if script.Name == metadata {
+		node.packet = media.Metadata
+	}
 	l.link(node, now)
 	if script.Name == metadata {
 		l.keepHeader(header{kind: m.Type, payload: m.Payload}, node)

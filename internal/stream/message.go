@@ -34,7 +34,8 @@ type Message struct {
 	// the log had to mend it.
 	Timestamp uint32
 	// Type is rtmp.TypeAudio, TypeVideo or TypeData.
-	Type   rtmp.MessageType
+	Type rtmp.MessageType
+	// packet is media.Metadata for onMetaData, too.
 	packet media.PacketType
 	// starts marks the frames at which a viewer may start with their track, and
 	// groupStart those of the track that the log cuts its groups at.
@@ -58,6 +59,14 @@ func newMessage(m rtmp.Message, chunkSize int) *Message {
 		Timestamp: m.Timestamp,
 		Type:      m.Type,
 	}
+}
+
+// atZero returns a copy with the timestamp 0.
+func (m *Message) atZero(chunkSize int) *Message {
+	payload, _ := rtmp.CutMessage(m.chunks, chunkSize)
+	zero := newMessage(rtmp.Message{Type: m.Type, Payload: payload}, chunkSize)
+	zero.packet = m.packet
+	return zero
 }
 
 // Chunks returns the message as RTMP chunks for message stream [PlayStream].

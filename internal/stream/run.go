@@ -85,7 +85,7 @@ func (c *Cursor) Joined() []byte {
 	switch {
 	case r == nil || r.from != c.at || r.chunks == nil:
 		return nil
-	case len(c.headers) > 0 || !c.audio || !c.video || r.frames&^c.met != 0:
+	case len(c.headers) > 0 || c.opening || !c.audio || !c.video || r.frames&^c.met != 0:
 		return nil
 	}
 	chunks := r.chunks

@@ -68,6 +68,8 @@ type conn struct {
 	// ignored counts messages of unknown types and media without a
 	// publication.
 	ignored uint64
+	// repaired is what was wrong with the timestamps of publications that ended.
+	repaired stream.Repairs
 
 	connected bool
 	// orderly says that the client has said that it ends.

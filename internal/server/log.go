@@ -3,6 +3,8 @@ package server
 import (
 	"runtime/debug"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // logEnd writes the last line of a connection: what it was for, how long it
@@ -27,6 +29,7 @@ func (c *conn) logEnd() {
 	if c.ignored > 0 {
 		attrs = append(attrs, "messages_ignored", c.ignored)
 	}
+	attrs = append(attrs, repairAttrs(c.repaired)...)
 	healthCheck := reason == ReasonClientClosed && !c.connected
 	switch {
 	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || healthCheck:
@@ -34,6 +37,24 @@ func (c *conn) logEnd() {
 	case c.server.options.LogRequests:
 		c.log.Info("end", attrs...)
 	}
+}
+
+// repairAttrs tell what was wrong with a publisher's timestamps, if anything.
+func repairAttrs(r stream.Repairs) []any {
+	var attrs []any
+	for _, count := range []struct {
+		name string
+		n    uint64
+	}{
+		{"timestamp_jumps", r.Jumps},
+		{"timestamp_steps_back", r.Backward},
+		{"timestamp_stuck", r.Stuck},
+	} {
+		if count.n > 0 {
+			attrs = append(attrs, count.name, count.n)
+		}
+	}
+	return attrs
 }
 
 func (c *conn) received() uint64 {

@@ -105,6 +105,7 @@ func (c *conn) unpublish(s *netStream) {
 	if publication != nil {
 		c.endPublication(publication)
 		c.ignored += publication.Log().Unreadable()
+		c.repaired = c.repaired.Plus(publication.Log().Repairs())
 	}
 	c.server.giveBack(g)
 	if publication != nil && !c.ended() { // else the connection's end says it

@@ -6,7 +6,8 @@ import "sync/atomic"
 // mended for its viewers.
 type Repairs struct {
 	// Jumps is how often tracks went on more than 10 s away from where they
-	// were, or fell back for good. Tracks that jump together count once.
+	// were, or fell back for good. Tracks that jump together count once, and so
+	// does a jump with the way back.
 	Jumps uint64
 	// Backward is how often a track stepped back, and was held until it had
 	// caught up.
@@ -14,6 +15,11 @@ type Repairs struct {
 	// Stuck is how often a track's clock stood still for a second or more while
 	// messages came.
 	Stuck uint64
+}
+
+// Plus returns the sum of both.
+func (r Repairs) Plus(other Repairs) Repairs {
+	return Repairs{r.Jumps + other.Jumps, r.Backward + other.Backward, r.Stuck + other.Stuck}
 }
 
 // repairCounts are Repairs that are counted while others read them.

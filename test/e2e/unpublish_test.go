@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -121,7 +122,8 @@ func TestFFmpegGoesOnWithAnEncoderThatIsBack(t *testing.T) {
 	s := startServer(t, "PUBLISH_GRACE_SECONDS=300")
 	const path = "channel/key"
 	watcher := play(t, s, path).record()
-	player := ffmpeg(t, "-i", s.url(path), "-c", "copy", "-f", "flv", t.TempDir()+"/got.flv")
+	file := filepath.Join(t.TempDir(), "got.flv")
+	player := ffmpeg(t, "-i", s.url(path), "-c", "copy", "-copyts", "-f", "flv", file)
 	s.awaitLines(2, soon, "msg=play")
 	lost := ffmpegPublish(t, mediaPath(fileAV), s.url(path))
 	awaitTime(t, watcher, 1000)
@@ -129,7 +131,21 @@ func TestFFmpegGoesOnWithAnEncoderThatIsBack(t *testing.T) {
 	s.awaitLine("msg=end", "role=publisher")
 	ffmpegPublish(t, mediaPath(fileAV), s.url(path), "-t", "1.5").succeed(1500*time.Millisecond + soon)
 	player.succeed(time.Second)
+	checkDecodes(t, file)
+	for kind, stored := range packetsOf(t, file) {
+		checkTimeGoesOn(t, kind, stored)
+	}
 	if got := events(awaitEvent(t, watcher, 1, rtmp.CodePlayUnpublishNotify)); count(got, videoHeader) != 2 {
 		t.Errorf("it got %q", got)
+	}
+}
+
+// checkTimeGoesOn wants each packet of a track to be later than the one before.
+func checkTimeGoesOn(t *testing.T, track string, packets []packet) {
+	t.Helper()
+	for i := 1; i < len(packets); i++ {
+		if before, at := packets[i-1].dts, packets[i].dts; at <= before {
+			t.Errorf("packet %d of %d of %s is of %d ms, the one before of %d ms", i, len(packets), track, at, before)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
@@ -50,15 +51,17 @@ func dialFrom(t *testing.T, from, addr string) (*client, error) {
 	return &client{Client: rtmp.NewClient(conn), t: t, conn: conn}, nil
 }
 
-// open connects to the app of a path CHANNEL/KEY and creates a message stream.
-func open(t *testing.T, from, addr, path string) (c *client, key string, err error) {
+// open connects to the app of a path CHANNEL/KEY, announcing what is given, and
+// creates a message stream.
+func open(t *testing.T, from, addr, path string, announce ...amf.Property) (c *client, key string, err error) {
 	t.Helper()
 	channel, key, _ := strings.Cut(path, "/")
 	c, err = dialFrom(t, from, addr)
 	if err != nil {
 		return nil, "", err
 	}
-	if _, err := c.Connect(rtmp.ConnectOptions{App: channel, TCURL: "rtmp://" + addr + "/" + channel}); err != nil {
+	options := rtmp.ConnectOptions{App: channel, TCURL: "rtmp://" + addr + "/" + channel, Extra: announce}
+	if _, err := c.Connect(options); err != nil {
 		return nil, "", err
 	}
 	c.stream, err = c.CreateStream()
@@ -66,9 +69,9 @@ func open(t *testing.T, from, addr, path string) (c *client, key string, err err
 }
 
 // tryPlay plays a path CHANNEL/KEY from a local address.
-func tryPlay(t *testing.T, from, addr, path string) (*client, error) {
+func tryPlay(t *testing.T, from, addr, path string, announce ...amf.Property) (*client, error) {
 	t.Helper()
-	c, key, err := open(t, from, addr, path)
+	c, key, err := open(t, from, addr, path, announce...)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +88,9 @@ func tryPublish(t *testing.T, from, addr, path string) (*client, error) {
 	return c, c.Publish(c.stream, key)
 }
 
-func play(t *testing.T, s *server, path string) *client {
+func play(t *testing.T, s *server, path string, announce ...amf.Property) *client {
 	t.Helper()
-	c, err := tryPlay(t, "", s.addr, path)
+	c, err := tryPlay(t, "", s.addr, path, announce...)
 	if err != nil {
 		t.Fatal(err)
 	}

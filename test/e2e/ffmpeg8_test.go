@@ -52,6 +52,15 @@ func (f ffmpeg8) streams(t *testing.T, within time.Duration) streams {
 	return s
 }
 
+// only returns some of the tracks.
+func (s streams) only(names ...string) streams {
+	some := streams{make(map[string]track), make(map[string][]packet), make(map[string][]bool)}
+	for _, name := range names {
+		some.tracks[name], some.packets[name], some.keys[name] = s.tracks[name], s.packets[name], s.keys[name]
+	}
+	return some
+}
+
 // parseStreams reads the lines that test/ffmpeg8/ffmpeg8.mjs prints.
 func parseStreams(text []byte) (streams, error) {
 	s := streams{make(map[string]track), make(map[string][]packet), make(map[string][]bool)}
@@ -108,6 +117,16 @@ func checkPlayed(t *testing.T, who string, sent, got streams) map[string]int {
 	return starts
 }
 
+// checkPlayedFromTheStart is checkPlayed for a player that was there before.
+func checkPlayedFromTheStart(t *testing.T, who string, sent, got streams) {
+	t.Helper()
+	for name, missed := range checkPlayed(t, who, sent, got) {
+		if missed != 0 {
+			t.Errorf("%s missed the first %d packets of %s", who, missed, name)
+		}
+	}
+}
+
 // What FFmpeg 8.1 publishes in the codecs of Enhanced RTMP, and in several
 // tracks, FFmpeg 8.1 plays packet for packet.
 func TestFFmpeg8PlaysWhatFFmpeg8Publishes(t *testing.T) {
@@ -141,11 +160,7 @@ func TestFFmpeg8PlaysWhatFFmpeg8Publishes(t *testing.T) {
 
 			sent := publisher.streams(t, mediaLength+soon)
 			checkCodecs(t, sent, tt.codecs)
-			for name, missed := range checkPlayed(t, "who waited", sent, waiting.streams(t, soon)) {
-				if missed != 0 {
-					t.Errorf("who waited missed the first %d packets of %s", missed, name)
-				}
-			}
+			checkPlayedFromTheStart(t, "who waited", sent, waiting.streams(t, soon))
 			for name, missed := range checkPlayed(t, "who came late", sent, late.streams(t, soon)) {
 				if missed == 0 || !sent.keys[name][missed] {
 					t.Errorf("who came late starts with packet %d of %s, which is a keyframe: %v",

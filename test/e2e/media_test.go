@@ -34,6 +34,7 @@ const (
 	fileFLAC    = "flac"    // H.264 and FLAC
 	fileAAC51   = "aac51"   // H.264 and AAC of six channels
 	fileTracks  = "tracks"  // two tracks of H.264, and two of AAC
+	fileTracksH = "tracksh" // two tracks of HEVC, and two of AAC
 )
 
 // mediaLength is how long each file plays.
@@ -86,6 +87,7 @@ func generateEnhanced(ffmpeg, dir string) error {
 		" -itsoffset 0.1 -f lavfi -i sine=frequency=880:sample_rate=48000:duration=4")
 	const (
 		one  = "-map 0 -map 2 "
+		all  = "-map 0 -map 1 -map 2 -map 3 "
 		hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:min-keyint=25:bframes=2 "
 		avc  = "-c:v libx264 -preset ultrafast -g 25 -bf 2 -pix_fmt yuv420p "
 	)
@@ -96,7 +98,8 @@ func generateEnhanced(ffmpeg, dir string) error {
 		fileVP9:     one + "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -c:a libopus",
 		fileFLAC:    one + avc + "-c:a flac -strict -2",
 		fileAAC51:   one + avc + "-c:a aac -ac 6",
-		fileTracks:  "-map 0 -map 1 -map 2 -map 3 " + avc + "-c:a aac",
+		fileTracks:  all + avc + "-c:a aac",
+		fileTracksH: all + hevc + "-c:a aac",
 	} {
 		args = append(append(args, strings.Fields(options)...), filepath.Join(dir, name+".mp4"))
 	}

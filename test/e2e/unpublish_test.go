@@ -119,6 +119,7 @@ func count(events []string, want string) (n int) {
 // that comes back, and ends with one that says that it stops.
 func TestFFmpegGoesOnWithAnEncoderThatIsBack(t *testing.T) {
 	t.Parallel()
+	conformance.Covers(t, 214)
 	s := startServer(t, "PUBLISH_GRACE_SECONDS=300")
 	const path = "channel/key"
 	watcher := play(t, s, path).record()

@@ -44,7 +44,7 @@ var partings = map[stream.Reason]struct{ publisher, player rtmp.Status }{
 		player: failure(rtmp.CodePlayStreamNotFound, "The stream is not live."),
 	},
 	ReasonNoTrack: {
-		player: failure(rtmp.CodePlayNoTrack, "Nothing in this stream is of a kind that you announced."),
+		player: failure(rtmp.CodePlayNoTrack, "Nothing in this stream is of a kind that your player takes."),
 	},
 	ReasonShutdown: {
 		publisher: rtmp.Status{Level: rtmp.LevelStatus, Code: rtmp.CodeUnpublishSuccess, Description: "The server is stopping."},

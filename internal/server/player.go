@@ -63,7 +63,7 @@ func (p *player) judge(w *writer) {
 	}
 	if !p.warned && p.cursor.Withheld() >= withheldNoticed && p.capabilities.Enhanced != media.AllCodecs {
 		p.warned = true
-		w.c.log.Warn("media withheld from a player that did not announce it",
+		w.c.log.Warn("media withheld from a player that does not take it",
 			"channel", p.channel, "takes", codecNames(p.capabilities.Enhanced))
 	}
 }

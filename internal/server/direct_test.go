@@ -109,8 +109,8 @@ func TestDirectWritesThatWaitKeepTheDeadline(t *testing.T) {
 	if err := nc.SetWriteDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := nc.writeNow(b); n != 0 || err != nil {
-		t.Errorf("wrote %d, %v", n, err)
+	if _, err := nc.writeNow(b); err != nil { // what was on its way may have made room
+		t.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,14 @@ func parsePath(app, name string, maxLength int) (path, error) {
 		name = "?" + name
 	}
 	name, nameQuery, _ := strings.Cut(name, "?")
-	parts := strings.FieldsFunc(app+"/"+name, func(r rune) bool { return r == '/' })
+	whole := app + "/" + name
+	switch {
+	case strings.Trim(name, "/") == "":
+		whole, appQuery = keyBehindQuery(whole, appQuery)
+	case strings.Trim(app, "/") == "":
+		whole, nameQuery = keyBehindQuery(whole, nameQuery)
+	}
+	parts := splitPath(whole)
 	if len(parts) != 2 {
 		return path{}, fmt.Errorf("%w: this one has %d of the two parts", errPath, len(parts))
 	}
@@ -41,6 +49,29 @@ func parsePath(app, name string, maxLength int) (path, error) {
 		p.wishes.read(arg)
 	}
 	return p, nil
+}
+
+// keyBehindQuery puts a key that stands behind the query where it belongs, if the
+// path has none: live?token=x/key, an old form, as it is when no client cuts it.
+func keyBehindQuery(whole, query string) (path, rest string) {
+	query = strings.TrimRight(query, "/")
+	slash := strings.LastIndexByte(query, '/')
+	if slash < 0 || len(splitPath(whole)) != 1 {
+		return whole, query
+	}
+	return whole + query[slash:], query[:slash]
+}
+
+// defaultInstance stands between channel and key in URLs for Flash Media Server
+// and Wowza, whose applications have instances.
+const defaultInstance = "_definst_"
+
+func splitPath(whole string) []string {
+	parts := strings.FieldsFunc(whole, func(r rune) bool { return r == '/' })
+	if len(parts) == 3 && parts[1] == defaultInstance {
+		return slices.Delete(parts, 1, 2)
+	}
+	return parts
 }
 
 // queryOnly reports whether a name without its question mark can be nothing but

@@ -66,6 +66,7 @@ func (c *conn) claim(s *netStream) error {
 	c.watch.media.Store(int64(c.readAt))
 	publication, err := c.server.options.Registry.Publish(stream.Claim{
 		Channel: s.grant.Channel, Key: s.grant.Key, StreamID: s.grant.streamID, Publisher: c,
+		Address: c.addr.String(),
 	})
 	if err != nil {
 		c.unpublish(s)
@@ -78,8 +79,18 @@ func (c *conn) claim(s *netStream) error {
 	c.out.send(
 		rtmp.UserControl(rtmp.EventStreamBegin, s.id),
 		status(s.id, rtmp.CodePublishStart, "Started publishing stream."))
-	c.request("publish", "channel", s.grant.Channel, "key", maskKey(s.grant.Key), "stream_id", s.grant.streamID)
+	c.logPublish(publication, s.grant)
 	return nil
+}
+
+// logPublish names both publishers of a takeover: an operator wants to know who
+// pushed whom aside.
+func (c *conn) logPublish(p *stream.Publication, g *grant) {
+	attrs := []any{"channel", g.Channel, "key", maskKey(g.Key), "stream_id", g.streamID}
+	if replaced := p.Replaced(); replaced != "" {
+		attrs = append(attrs, "replaces", replaced)
+	}
+	c.request("publish", attrs...)
 }
 
 // closeNetStream ends what a message stream does, if anything.

@@ -14,6 +14,9 @@ type Publication struct {
 	registry *Registry
 	channel  *channel
 	claim    Claim
+	// replaced is the address of the publisher before, and not more of it: what
+	// is over has to be let go.
+	replaced string
 	log      *Log
 	// rest is until when the fan-out does not serve anybody.
 	rest atomic.Int64
@@ -35,6 +38,10 @@ func newPublication(r *Registry, ch *channel, c Claim) *Publication {
 
 // Log returns the log of this publication.
 func (p *Publication) Log() *Log { return p.log }
+
+// Replaced returns the address of the publisher from whom this one took the
+// channel over, empty if it was free.
+func (p *Publication) Replaced() string { return p.replaced }
 
 // Append adds a message to the log without waking anyone, see [Log.Append].
 // After the end, or once another publisher took over, nothing is added.

@@ -86,6 +86,9 @@ type Claim struct {
 	// publication.
 	StreamID  string
 	Publisher Publisher
+	// Address is where the publisher comes from. It means nothing to the
+	// registry, see [Publication.Replaced].
+	Address string
 }
 
 // Apply announces a publisher whose right to the channel is still to be
@@ -148,10 +151,12 @@ func (r *Registry) claim(c Claim) (*Publication, []kick, error) {
 	defer r.mu.Unlock()
 	ch := r.open(c.Channel)
 	var kicks []kick
+	var replaced string
 	if old := ch.publication; old != nil {
 		if !r.replaceable(old, c.Key) {
 			return nil, nil, ErrBusy
 		}
+		replaced = old.claim.Address
 		old.log.end()
 		ch.leave(old.log)
 		kicks = append(kicks, kick{old.claim.Publisher, ReasonReplaced})
@@ -161,6 +166,7 @@ func (r *Registry) claim(c Claim) (*Publication, []kick, error) {
 		ch.remove(s)
 	}
 	p := newPublication(r, ch, c)
+	p.replaced = replaced
 	p.log.timeline.after = ch.head
 	ch.publication, ch.interrupted = p, nil
 	return p, kicks, nil

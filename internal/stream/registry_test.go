@@ -75,6 +75,7 @@ func publish(t *testing.T, r *Registry, s *session, instead Claim) *Publication 
 	if instead.StreamID != "" {
 		c.StreamID = instead.StreamID
 	}
+	c.Address = instead.Address
 	p, err := r.Publish(c)
 	if err != nil {
 		t.Fatalf("publish: %v", err)
@@ -156,7 +157,7 @@ func TestTakeover(t *testing.T) {
 			}
 			first.silent = test.silent
 			first.leaving.Store(test.leaving != "")
-			old := publish(t, r, first, Claim{Key: test.leaving})
+			old := publish(t, r, first, Claim{Key: test.leaving, Address: "first"})
 			defer old.Close()
 			var want error
 			if !test.taken {
@@ -167,12 +168,18 @@ func TestTakeover(t *testing.T) {
 			} else if err == nil {
 				withdraw()
 			}
-			p, err := r.Publish(Claim{Channel: "live", Key: "key", Publisher: second})
+			p, err := r.Publish(Claim{Channel: "live", Key: "key", Publisher: second, Address: "second"})
 			if !errors.Is(err, want) {
 				t.Errorf("Publish: got %v, want %v", err, want)
 			}
+			if old.Replaced() != "" {
+				t.Errorf("the first replaced %s", old.Replaced())
+			}
 			if p != nil {
 				defer p.Close()
+				if p.Replaced() != "first" {
+					t.Errorf("the second replaced %q", p.Replaced())
+				}
 				first.wantKicks(t, "replaced publisher", ReasonReplaced)
 			} else {
 				first.wantKicks(t, "present publisher")

@@ -7,8 +7,8 @@ type Script struct {
 	// Name is the first string behind any @setDataFrame: "onMetaData", "onTextData", "|RtmpSampleAccess". For
 	// @clearDataFrame it is the name of the data to forget. It is empty when no string follows.
 	Name string
-	// Body is the payload for players, name included. It is a part of the payload that was parsed, and empty when
-	// there is nothing to forward.
+	// Body is what the publisher means for players, name included. It is a part of the payload that was parsed, and
+	// empty when there is nothing to forward.
 	Body []byte
 	// Clear is set for @clearDataFrame: forget the data of that name, forward nothing.
 	Clear bool
@@ -22,8 +22,9 @@ var (
 )
 
 // ParseScript looks at a data message in AMF0. It reports false when the message does not begin with a string, such
-// as the time code messages of FFmpeg. A message of type 15 has one
-// byte before the AMF0 values, which the caller takes off.
+// as the time code messages of FFmpeg: it has no name, and nothing of it is to be forwarded, since FFmpeg ends its
+// session over such a message when it plays. A message of type 15 has one byte before the AMF0 values, which the
+// caller takes off.
 func ParseScript(payload []byte) (Script, bool) {
 	if _, ok := leadingString(payload); !ok {
 		return Script{}, false

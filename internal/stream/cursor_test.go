@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
 // replay plays tokens to a cursor: -a +a -v +v switch, all others are appended.
@@ -87,7 +86,6 @@ func TestSwitchedOnBeforeTheGroupGetsTheHeadersOfTheGroup(t *testing.T) {
 }
 
 func TestCatchUp(t *testing.T) {
-	conformance.Covers(t, 157)
 	const limit = 5 * time.Second
 	tests := []struct {
 		name       string
@@ -162,7 +160,6 @@ func TestCatchUp(t *testing.T) {
 }
 
 func TestWithoutCacheAViewerThatCaughtUpWaitsForAKeyframe(t *testing.T) {
-	conformance.Covers(t, 157)
 	l := newLog(testChunkSize, 0)
 	c := l.Cursor(AtGroup)
 	appendAll(l, "vh0=A ah0=B v0!@10")

@@ -14,6 +14,5 @@
 // channel, time goes on from one publication to the next.
 //
 // The package starts no goroutine and reads no clock: arrival times are passed
-// in, and the goroutine that wakes the viewers is the publisher's to start, see
-// [Publication.Run].
+// in, and waking the viewers is for whoever listens to [Publication.Pulse].
 package stream

@@ -292,12 +292,13 @@ func (w *writer) gather(b *batch) (closed bool) {
 	return closed
 }
 
-// remove takes a player off.
+// remove takes a player off. The memory of the first one stays: it must not hold
+// on to a log, which goes on.
 func (w *writer) remove(leaving *player) {
 	w.players = slices.DeleteFunc(w.players, func(p *player) bool { return p == leaving })
-	missed := leaving.totalMissed()
-	w.missed.Messages += missed.Messages
-	w.missed.Bytes += missed.Bytes
+	leaving.dropCursor()
+	w.missed.Messages += leaving.missed.Messages
+	w.missed.Bytes += leaving.missed.Bytes
 }
 
 // totalMissed is what the players of the connection missed because they were

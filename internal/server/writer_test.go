@@ -87,6 +87,21 @@ func BenchmarkWriteBatch(b *testing.B) {
 	}
 }
 
+// TestAPlayerThatStoppedHoldsNoLog has a connection stop playing and stay: its
+// player is part of the writer, and would keep every message of the channel since.
+func TestAPlayerThatStoppedHoldsNoLog(t *testing.T) {
+	w, _ := backlog(t, 10)
+	p := w.players[0]
+	w.gather(new(batch))
+	if !p.cursor.IsOpen() {
+		t.Fatal("the player plays nothing")
+	}
+	w.remove(p)
+	if p.cursor.IsOpen() {
+		t.Error("its cursor is open")
+	}
+}
+
 func TestLargeMessagesAreWrittenInSteps(t *testing.T) {
 	w, out := backlog(t, 0)
 	big := make([]byte, 3*maxBatch+100)

@@ -31,7 +31,7 @@ type player struct {
 	// and missedLogged what the log told of, at skipLogged.
 	missed, missedLogged stream.Skipped
 	skipLogged           time.Duration
-	// introduced says that the player has had a cursor before.
+	// introduced says that the player has been sent something of a stream.
 	introduced bool
 	// served says that the cursor has come to media that the viewer takes, and
 	// warned that the log told of media that it does not take.
@@ -83,6 +83,7 @@ func (p *player) read(w *writer, b *batch) {
 		case m == nil:
 			return
 		default:
+			p.introduced = true
 			p.served = p.served || m.Type != rtmp.TypeData
 			b.add(p.cursor.Chunks(m, p.stream))
 		}
@@ -113,7 +114,6 @@ func (p *player) join(w *writer, b *batch) bool {
 	p.kept = false
 	p.cursor.Open(log, p.start)
 	if !p.introduced {
-		p.introduced = true
 		p.cursor.Introduce()
 	}
 	p.cursor.SetCapabilities(p.capabilities)

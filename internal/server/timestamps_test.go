@@ -134,6 +134,37 @@ func TestPlayersGetExtendedTimestampsInEveryChunk(t *testing.T) {
 	})
 }
 
+// TestAPublisherThatSentNothingIntroducesNobody has a player wait through one: the
+// metadata of the next is its first.
+func TestAPublisherThatSentNothingIntroducesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		defer f.stop()
+		player, wire := f.tapped()
+		defer func() { _ = wire.Close() }()
+		_, conn := f.publish("live", "key")
+		synctest.Wait()
+		_ = conn.Close()
+		synctest.Wait()
+		publisher, conn := f.publish("live", "key")
+		defer func() { _ = conn.Close() }()
+		metadata := []byte("\x02\x00\x0aonMetaData\x08\x00\x00\x00\x00\x00\x00\x09")
+		mustSend(t, publisher, rtmp.Message{Type: rtmp.TypeData, Stream: 1, Timestamp: 500, Payload: metadata})
+		for {
+			m, err := player.ReadMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Type == rtmp.TypeData {
+				if m.Timestamp != 0 {
+					t.Errorf("its metadata is at %d", m.Timestamp)
+				}
+				return
+			}
+		}
+	})
+}
+
 // TestTimestampsPassTheirWrap has the publisher write the wrap as a small delta.
 func TestTimestampsPassTheirWrap(t *testing.T) {
 	conformance.Covers(t, 41)

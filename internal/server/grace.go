@@ -89,20 +89,24 @@ func (g *graces) stop() (left map[*grace]struct{}) {
 // endPublication frees the channel. The viewers of a publisher that was cut off
 // have a while to wait for it.
 func (c *conn) endPublication(p *stream.Publication) {
-	if !c.closing || !c.cutOff() {
+	if !c.expectedBack() {
 		p.Close()
 		return
 	}
 	c.server.graces.begin(p.Interrupt())
 }
 
-// cutOff reports whether the connection ends although neither the client, nor an
-// operator, nor whoever took its channel over wanted that. Most connections that
-// end without a word were lost: encoders say it when they stop.
-func (c *conn) cutOff() bool {
+// expectedBack reports whether the publisher ends although neither it, nor an
+// operator, nor whoever took its channel over wanted that, or only to connect
+// anew as it was asked to. Most connections that end without a word were lost:
+// encoders say it when they stop.
+func (c *conn) expectedBack() bool {
 	s := c.server
-	if c.orderly || s.options.PublishGrace == 0 || s.isStopping() {
+	switch {
+	case s.options.PublishGrace == 0 || s.isStopping():
 		return false
+	case !c.closing || c.orderly:
+		return c.Leaving()
 	}
 	switch c.cause.Load().reason {
 	case stream.ReasonKilled, stream.ReasonReplaced, ReasonShutdown:

@@ -12,7 +12,7 @@ import (
 // maxForms bounds the forms that a message keeps. It stops clients that announce
 // ever other sets of codecs from filling the memory with copies of the newest
 // group; real ones make a few classes. Viewers beyond it get copies of their own.
-const maxForms = 32
+const maxForms = 8
 
 // streamIDOffset is where the message stream id stands in the first chunk
 // header of a message: behind a basic header of one byte, since all chunk

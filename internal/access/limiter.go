@@ -3,16 +3,21 @@ package access
 import (
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // defaultIPv6Prefix is the prefix that providers hand to one subscriber (RFC 6177), who can use each of its 2^64 addresses.
 const defaultIPv6Prefix = 64
 
-// Limiter counts the connections of each address and refuses those above the limit. All listeners share one.
+// Limiter counts the connections of each address and refuses those above the limit, or above the rate at which one address
+// may open them. All listeners share one.
 type Limiter struct {
 	limit      int
 	exempt     List
 	ipv6Prefix int
+
+	epoch    time.Time
+	throttle *throttle
 
 	mu     sync.Mutex
 	active int
@@ -22,11 +27,24 @@ type Limiter struct {
 
 // NewLimiter returns a Limiter that grants limit connections to each IPv4 address and to each IPv6 subnet of v6prefix bits.
 // A limit below 1 means no limit; a v6prefix outside 1 to 128 means 64. Addresses in exempt are neither limited nor counted.
+// The rate follows from the limit: all of its connections at once, 100 at least, and as many anew every 5 s.
 func NewLimiter(limit int, exempt List, v6prefix int) *Limiter {
 	if v6prefix < 1 || v6prefix > 128 {
 		v6prefix = defaultIPv6Prefix
 	}
-	return &Limiter{limit: limit, exempt: exempt, ipv6Prefix: v6prefix, counts: make(map[netip.Addr]int)}
+	return &Limiter{
+		limit: limit, exempt: exempt, ipv6Prefix: v6prefix, counts: make(map[netip.Addr]int),
+		epoch: time.Now(), throttle: newThrottle(limit),
+	}
+}
+
+// Allow reports whether a may open one more connection now, for which [Limiter.Acquire] has to be asked as well, or has
+// opened too many of late. Whoever has no limit has no rate either: a thousand viewers may come from one address.
+func (l *Limiter) Allow(a netip.Addr) bool {
+	if l.limit < 1 || l.exempt.Contains(a) {
+		return true
+	}
+	return l.throttle.allow(l.subscriber(a), time.Since(l.epoch))
 }
 
 // Acquire counts one more connection from a, or reports false when a already holds as many as it may. The connection's owner

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,6 +33,10 @@ type conn struct {
 	log        *slog.Logger
 	// release gives back the place among the connections of the address.
 	release func()
+	// accepted says that the connection has published or played, and newcomer is
+	// its place among those that have not, which the server's lock guards.
+	accepted bool
+	newcomer *list.Element
 
 	// ctx ends when the connection has to.
 	ctx    context.Context

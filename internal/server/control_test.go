@@ -351,7 +351,7 @@ func TestUnreadPongsDoNotPileUp(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		for c := range f.conns {
+		for c := range f.places.taken {
 			c.out.mu.Lock()
 			if n := len(c.out.control); n > 100*len(ping) {
 				t.Errorf("%d bytes of answers wait", n)

@@ -25,7 +25,11 @@ func (c *conn) identify() error {
 	c.identified = true
 	c.addr = addr
 	c.log = c.log.With("addr", addr.String())
-	release, ok := c.server.options.Limiter.Acquire(addr.Addr())
+	limiter := c.server.options.Limiter
+	if !limiter.Allow(addr.Addr()) {
+		return &refusal{reason: ReasonHasty}
+	}
+	release, ok := limiter.Acquire(addr.Addr())
 	if !ok {
 		return &refusal{reason: ReasonCrowded}
 	}

@@ -59,33 +59,42 @@ func (s *Server) serve(l net.Listener, config *tls.Config) error {
 // itself.
 func (s *Server) accept(nc net.Conn, config *tls.Config) {
 	c := newConn(s, newTransport(nc, config))
-	if _, proxied := nc.(*access.ProxyConn); !proxied {
-		if err := c.identify(); err != nil {
-			s.log.Debug("connection refused", "addr", c.addr, "reason", err)
-			c.discard()
-			return
-		}
-	}
-	if !s.track(c) {
+	if err := c.enter(); err != nil {
+		c.logRefusal(err)
 		c.discard()
 		return
 	}
 	go func() {
-		defer s.untrack(c)
+		defer s.leave(c)
 		c.serve()
 	}()
 }
 
-// discard ends a connection that was never served, with a reset, so that a
-// flood leaves no sockets behind that wait for their peer.
+// enter finds out whether there is room for the connection.
+func (c *conn) enter() error {
+	if _, proxied := c.nc.socket.(*access.ProxyConn); !proxied {
+		if err := c.identify(); err != nil {
+			return err
+		}
+	}
+	return c.server.enter(c)
+}
+
+// discard ends a connection that was never served.
 func (c *conn) discard() {
 	c.watch.stop()
 	c.cancel()
 	c.release()
-	if tcp, ok := innermost(c.nc.socket).(*net.TCPConn); ok {
+	reset(c.nc.socket)
+}
+
+// reset closes a socket with a reset, so that a flood leaves no sockets behind
+// that wait for their peer.
+func reset(socket net.Conn) {
+	if tcp, ok := innermost(socket).(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = c.nc.socket.Close()
+	_ = socket.Close()
 }
 
 func (s *Server) addListener(l net.Listener) bool {

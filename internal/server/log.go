@@ -1,6 +1,9 @@
 package server
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -32,11 +35,23 @@ func (c *conn) logEnd() {
 	attrs = append(attrs, repairAttrs(c.repaired)...)
 	healthCheck := reason == ReasonClientClosed && !c.connected
 	switch {
-	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || healthCheck:
-		c.log.Debug("end", attrs...) // no news, and no more than port scans are
+	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || reason == ReasonHasty || healthCheck:
+		c.log.Debug("end", attrs...) // no more news than port scans are
 	case c.server.options.LogRequests:
 		c.log.Info("end", attrs...)
 	}
+}
+
+// logRefusal tells of a connection for which nothing was done at all.
+func (c *conn) logRefusal(err error) {
+	reason, level := ReasonShutdown, slog.LevelDebug
+	if refused := new(refusal); errors.As(err, &refused) {
+		reason = refused.reason
+	}
+	if reason == ReasonFull {
+		level = slog.LevelWarn
+	}
+	c.log.Log(context.Background(), level, "connection refused", "reason", string(reason))
 }
 
 // repairAttrs tell what was wrong with a publisher's timestamps, if anything.

@@ -39,6 +39,9 @@ type Options struct {
 	Registry *stream.Registry
 	// Authorizer may be nil: then it is [Everyone].
 	Authorizer Authorizer
+	// MaxConnections is how many connections there may be, and a quarter of it how
+	// many of them may have neither published nor played yet; 0 means any number.
+	MaxConnections int
 	// Limiter counts the connections of each address. Required.
 	Limiter *access.Limiter
 	// Players are the addresses that may play.

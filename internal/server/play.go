@@ -68,6 +68,7 @@ func wantsReset(in call) bool {
 }
 
 func (c *conn) startPlaying(s *netStream, p path, reset bool) {
+	c.accept()
 	if c.phase() != phasePublishing {
 		c.watch.enter(phasePlaying)
 	}

@@ -73,6 +73,7 @@ func (c *conn) claim(s *netStream) error {
 		return c.refuseBusy(s.id)
 	}
 	s.publication = publication
+	c.accept()
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
 	c.server.running.Go(func() { fanout.Run(publication, c.server.options.MaxWriteDelay, c.server.now) })

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +27,7 @@ type Server struct {
 	mu        sync.Mutex // guards what follows
 	stopping  bool
 	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{}
+	places    places
 
 	// running counts the goroutines of all connections.
 	running sync.WaitGroup
@@ -50,7 +48,7 @@ func New(options Options) *Server {
 		log:       options.Log,
 		epoch:     time.Now(),
 		listeners: make(map[net.Listener]struct{}),
-		conns:     make(map[*conn]struct{}),
+		places:    newPlaces(options.MaxConnections),
 		graces:    newGraces(options.PublishGrace),
 
 		handshakes: make(chan struct{}, maxTLSHandshakes),
@@ -102,40 +100,6 @@ func (s *Server) stopAccepting() {
 	for l := range s.listeners {
 		_ = l.Close()
 	}
-}
-
-// open returns the connections, to which none is added once the server is
-// stopping.
-func (s *Server) open() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.conns))
-}
-
-// track registers a connection, unless the server is stopping.
-func (s *Server) track(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return false
-	}
-	s.conns[c] = struct{}{}
-	s.running.Add(1)
-	return true
-}
-
-func (s *Server) untrack(c *conn) {
-	s.mu.Lock()
-	delete(s.conns, c)
-	s.mu.Unlock()
-	s.running.Done()
-}
-
-// Connections returns how many connections are open.
-func (s *Server) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
 }
 
 // grant is a start that the Authorizer accepted, and has to hear the end of.

@@ -10,7 +10,7 @@ import (
 )
 
 // What players announce, by the object of their connect.
-func list(fourCCs ...any) amf.Object {
+func fourCCList(fourCCs ...any) amf.Object {
 	return amf.Object{{Name: "fourCcList", Value: amf.StrictArray(fourCCs)}}
 }
 
@@ -30,53 +30,53 @@ var viewers = []struct {
 	want     media.Capabilities
 }{
 	{name: "nothing announced", want: media.Capabilities{Enhanced: media.AllCodecs}},
-	{name: "an empty list", announce: list(), want: media.Capabilities{Enhanced: media.AllCodecs}},
-	{name: "a list", announce: list("av01"), want: media.Capabilities{Enhanced: av1}},
-	{name: "a list with H.265", announce: list("av01", "hvc1"), want: media.Capabilities{Enhanced: av1 | hevc, HEVC: media.HEVCByFourCC}},
-	{name: "all codecs", announce: list("*"), want: media.Capabilities{Enhanced: media.AllCodecs, HEVC: media.HEVCByFourCC}},
+	{name: "an empty list", announce: fourCCList(), want: media.Capabilities{Enhanced: media.AllCodecs}},
+	{name: "a list", announce: fourCCList("av01"), want: media.Capabilities{Enhanced: av1}},
+	{name: "a list with H.265", announce: fourCCList("av01", "hvc1"), want: media.Capabilities{Enhanced: av1 | hevc, HEVC: media.HEVCByFourCC}},
+	{name: "all codecs", announce: fourCCList("*"), want: media.Capabilities{Enhanced: media.AllCodecs, HEVC: media.HEVCByFourCC}},
 	{
 		name:     "a map for audio",
 		announce: amf.Object{{Name: "audioFourCcInfoMap", Value: amf.Object{{Name: "*", Value: 4.0}}}},
 		want: media.Capabilities{Enhanced: media.CodecSet(media.AAC) | media.CodecSet(media.Opus) | media.CodecSet(media.FLAC) |
 			media.CodecSet(media.MP3) | media.CodecSet(media.AC3) | media.CodecSet(media.EAC3)},
 	},
-	{name: "codecs that nobody knows", announce: list("zzzz"), want: media.Capabilities{}},
+	{name: "codecs that nobody knows", announce: fourCCList("zzzz"), want: media.Capabilities{}},
 	{name: "Multitrack", announce: capsEx(2), want: media.Capabilities{Enhanced: media.AllCodecs, Multitrack: true}},
 	{name: "ModEx", announce: capsEx(4), want: media.Capabilities{Enhanced: media.AllCodecs, ModEx: true}},
-	{name: "a list and capsEx", announce: append(list("av01"), capsEx(15)...), want: media.Capabilities{Enhanced: av1, Multitrack: true, ModEx: true}},
+	{name: "a list and capsEx", announce: append(fourCCList("av01"), capsEx(15)...), want: media.Capabilities{Enhanced: av1, Multitrack: true, ModEx: true}},
 
 	{name: "strict, nothing announced", options: Options{Enhanced: EnhancedStrict}, want: media.Capabilities{}},
-	{name: "strict, a list", announce: list("av01"), options: Options{Enhanced: EnhancedStrict}, want: media.Capabilities{Enhanced: av1}},
+	{name: "strict, a list", announce: fourCCList("av01"), options: Options{Enhanced: EnhancedStrict}, want: media.Capabilities{Enhanced: av1}},
 	{name: "strict, all tracks", query: "tracks=all", options: Options{Enhanced: EnhancedStrict}, want: media.Capabilities{Enhanced: media.AllCodecs, Multitrack: true}},
 	{name: "strict, enhanced", query: "enhanced=yes", options: Options{Enhanced: EnhancedStrict}, want: media.Capabilities{Enhanced: media.AllCodecs}},
 
 	{name: "all tracks", query: "tracks=all", want: media.Capabilities{Enhanced: media.AllCodecs, Multitrack: true}},
-	{name: "all tracks, and a list", announce: list("av01"), query: "tracks=all", want: media.Capabilities{Enhanced: av1, Multitrack: true}},
-	{name: "enhanced, and a list", announce: list("av01"), query: "enhanced=yes", want: media.Capabilities{Enhanced: media.AllCodecs}},
+	{name: "all tracks, and a list", announce: fourCCList("av01"), query: "tracks=all", want: media.Capabilities{Enhanced: av1, Multitrack: true}},
+	{name: "enhanced, and a list", announce: fourCCList("av01"), query: "enhanced=yes", want: media.Capabilities{Enhanced: media.AllCodecs}},
 	{name: "not enhanced", query: "enhanced=no", want: media.Capabilities{}},
-	{name: "not enhanced, and a list", announce: list("*"), query: "enhanced=no", want: media.Capabilities{}},
+	{name: "not enhanced, and a list", announce: fourCCList("*"), query: "enhanced=no", want: media.Capabilities{}},
 
 	{name: "H.265 in the legacy layout", query: "hevc=legacy", want: media.Capabilities{Enhanced: media.AllCodecs, HEVC: media.HEVCByCodecID}},
 	{name: "H.265 by FourCC", query: "hevc=fourcc", want: media.Capabilities{Enhanced: media.AllCodecs, HEVC: media.HEVCByFourCC}},
 	{
-		name: "a list with H.265 in the legacy layout", announce: list("hvc1"), query: "hevc=legacy",
+		name: "a list with H.265 in the legacy layout", announce: fourCCList("hvc1"), query: "hevc=legacy",
 		want: media.Capabilities{Enhanced: hevc, HEVC: media.HEVCByCodecID},
 	},
 	{
-		name: "a list without H.265, by FourCC", announce: list("av01"), query: "hevc=fourcc",
+		name: "a list without H.265, by FourCC", announce: fourCCList("av01"), query: "hevc=fourcc",
 		want: media.Capabilities{Enhanced: av1 | hevc, HEVC: media.HEVCByFourCC},
 	},
 
 	{name: "legacy, nothing announced", options: Options{HEVC: HEVCLegacy}, want: media.Capabilities{Enhanced: media.AllCodecs, HEVC: media.HEVCByCodecID}},
-	{name: "legacy, a list without H.265", announce: list("av01"), options: Options{HEVC: HEVCLegacy}, want: media.Capabilities{Enhanced: av1, HEVC: media.HEVCByCodecID}},
-	{name: "legacy, a list with H.265", announce: list("hvc1"), options: Options{HEVC: HEVCLegacy}, want: media.Capabilities{Enhanced: hevc, HEVC: media.HEVCByFourCC}},
+	{name: "legacy, a list without H.265", announce: fourCCList("av01"), options: Options{HEVC: HEVCLegacy}, want: media.Capabilities{Enhanced: av1, HEVC: media.HEVCByCodecID}},
+	{name: "legacy, a list with H.265", announce: fourCCList("hvc1"), options: Options{HEVC: HEVCLegacy}, want: media.Capabilities{Enhanced: hevc, HEVC: media.HEVCByFourCC}},
 	{
-		name: "legacy, H.265 announced and not enhanced", announce: list("hvc1"), query: "enhanced=no", options: Options{HEVC: HEVCLegacy},
+		name: "legacy, H.265 announced and not enhanced", announce: fourCCList("hvc1"), query: "enhanced=no", options: Options{HEVC: HEVCLegacy},
 		want: media.Capabilities{HEVC: media.HEVCByCodecID},
 	},
 	{name: "by FourCC, nothing announced", options: Options{HEVC: HEVCFourCC}, want: media.Capabilities{Enhanced: media.AllCodecs, HEVC: media.HEVCByFourCC}},
-	{name: "by FourCC, a list without H.265", announce: list("av01"), options: Options{HEVC: HEVCFourCC}, want: media.Capabilities{Enhanced: av1}},
-	{name: "as published, a list with H.265", announce: list("hvc1"), options: Options{HEVC: HEVCPublished}, want: media.Capabilities{Enhanced: hevc}},
+	{name: "by FourCC, a list without H.265", announce: fourCCList("av01"), options: Options{HEVC: HEVCFourCC}, want: media.Capabilities{Enhanced: av1}},
+	{name: "as published, a list with H.265", announce: fourCCList("hvc1"), options: Options{HEVC: HEVCPublished}, want: media.Capabilities{Enhanced: hevc}},
 	{name: "as published, but asked for", query: "hevc=legacy", options: Options{HEVC: HEVCPublished}, want: media.Capabilities{Enhanced: media.AllCodecs, HEVC: media.HEVCByCodecID}},
 }
 

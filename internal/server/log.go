@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"runtime/debug"
@@ -36,9 +35,11 @@ func (c *conn) logEnd() {
 	healthCheck := reason == ReasonClientClosed && !c.connected
 	switch {
 	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || reason == ReasonHasty || healthCheck:
-		c.log.Debug("end", attrs...) // no more news than port scans are
-	case c.server.options.LogRequests:
+		c.server.refusals.write(c.log, slog.LevelDebug, reason, "end", attrs...) // no more news than port scans are
+	case c.server.options.LogRequests && c.accepted:
 		c.log.Info("end", attrs...)
+	case c.server.options.LogRequests:
+		c.server.refusals.write(c.log, slog.LevelInfo, reason, "end", attrs...)
 	}
 }
 
@@ -51,7 +52,7 @@ func (c *conn) logRefusal(err error) {
 	if reason == ReasonFull {
 		level = slog.LevelWarn
 	}
-	c.log.Log(context.Background(), level, "connection refused", "reason", string(reason))
+	c.server.refusals.write(c.log, level, reason, "connection refused", "reason", string(reason))
 }
 
 // repairAttrs tell what was wrong with a publisher's timestamps, if anything.

@@ -84,7 +84,10 @@ func TestAFullServerRefusesConnections(t *testing.T) {
 		if n := f.Connections(); n != limit {
 			t.Errorf("%d connections, want %d", n, limit)
 		}
-		f.wantLog(`level=WARN msg="connection refused"`, 3)
+		time.Sleep(refusalPeriod)
+		synctest.Wait()
+		f.wantLog(`level=WARN msg="connection refused"`, 1)
+		f.wantLog(`level=WARN msg="refusals left out" reason="server full" count=2`, 1)
 		_ = conns[0].Close()
 		synctest.Wait()
 		f.watch(f.dial(), &running) // in its place
@@ -242,7 +245,7 @@ func TestAnAddressThatConnectsTooOftenIsRefused(t *testing.T) {
 			_ = f.dial().Close()
 			synctest.Wait()
 		}
-		f.wantLog(`reason="closed before the handshake"`, 100)
+		f.wantLog(`reason="closed before the handshake"`, refusalLines)
 		f.wantLog(`reason="too many new connections from this address"`, 2)
 		if conn := f.silent(1); !isOpen(t, conn) {
 			t.Error("another address suffers")

@@ -34,6 +34,8 @@ type Server struct {
 
 	graces graces
 
+	refusals refusalLog
+
 	// handshakes has room for the TLS handshakes that may run at once.
 	handshakes chan struct{}
 }
@@ -50,6 +52,7 @@ func New(options Options) *Server {
 		listeners: make(map[net.Listener]struct{}),
 		places:    newPlaces(options.MaxConnections),
 		graces:    newGraces(options.PublishGrace),
+		refusals:  newRefusalLog(options.Log),
 
 		handshakes: make(chan struct{}, maxTLSHandshakes),
 	}
@@ -71,6 +74,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.running.Wait()
 		close(done)
 	}()
+	defer s.refusals.end()
 	defer s.graces.end() // by now nobody waits
 	select {
 	case <-done:
@@ -90,6 +94,7 @@ func (s *Server) Close() error {
 		_ = c.nc.socket.Close()
 	}
 	s.graces.end()
+	s.refusals.end()
 	return nil
 }
 

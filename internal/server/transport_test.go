@@ -464,8 +464,10 @@ func TestTLSHandshakesAreBounded(t *testing.T) {
 				t.Errorf("handshake %d ended at %v with %v, want an error at %v", i, end.at, end.err, handshakeTimeout)
 			}
 		}
+		time.Sleep(refusalPeriod)
 		synctest.Wait()
-		f.wantLog(`reason="`+string(ReasonHandshakeTimeout)+`"`, maxTLSHandshakes+waiting)
+		f.wantLog(`msg=end`, refusalLines)
+		f.wantLog(fmt.Sprintf(`reason=%q count=%d`, ReasonHandshakeTimeout, maxTLSHandshakes+waiting-refusalLines), 1)
 		if n := len(f.handshakes); n != 0 {
 			t.Errorf("%d places are still taken", n)
 		}

@@ -3,13 +3,14 @@ package server
 import (
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 )
 
-// Pauses after a failed accept, as when the process is out of descriptors.
+// Pauses after a failed accept.
 const (
 	minAcceptPause = 5 * time.Millisecond
 	maxAcceptPause = time.Second
@@ -35,9 +36,11 @@ func (s *Server) serve(l net.Listener, config *tls.Config) error {
 		return ErrServerClosed
 	}
 	defer s.removeListener(l)
+	spare := spareFile{open: openNull}
+	defer spare.release()
 	var pause time.Duration
 	for {
-		nc, err := l.Accept()
+		nc, err := spare.accept(l, s.turnDown)
 		switch {
 		case err == nil:
 			pause = 0
@@ -78,6 +81,13 @@ func (c *conn) enter() error {
 		}
 	}
 	return c.server.enter(c)
+}
+
+// turnDown refuses a connection for which there is no descriptor.
+func (s *Server) turnDown(nc net.Conn) {
+	s.refusals.write(s.log, slog.LevelWarn, ReasonNoFiles, "connection refused",
+		"addr", nc.RemoteAddr().String(), "reason", string(ReasonNoFiles))
+	reset(nc)
 }
 
 // discard ends a connection that was never served.

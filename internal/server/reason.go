@@ -24,6 +24,7 @@ const (
 	ReasonHasty            stream.Reason = "too many new connections from this address"
 	ReasonFull             stream.Reason = "server full"
 	ReasonMadeRoom         stream.Reason = "made room for newer connections"
+	ReasonNoFiles          stream.Reason = "out of file descriptors"
 	ReasonProxyHeader      stream.Reason = "bad PROXY protocol header"
 	ReasonTLS              stream.Reason = "TLS handshake failed"
 	ReasonHandshakeTimeout stream.Reason = "handshake timeout"

@@ -54,19 +54,20 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		return nil, err
 	}
 	a.server = server.New(server.Options{
-		Registry:      registry,
-		Authorizer:    a.authority,
-		Limiter:       access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
-		Players:       settings.PlayWhitelist,
-		ChunkSize:     settings.ChunkSize,
-		IDMaxLength:   settings.IDMaxLength,
-		PlayWait:      settings.PlayWait,
-		Enhanced:      enhancedPolicies[settings.PlayEnhanced],
-		HEVC:          hevcPolicies[settings.PlayHEVC],
-		PublishGrace:  settings.PublishGrace,
-		MaxWriteDelay: settings.MaxWriteDelay,
-		Log:           log,
-		LogRequests:   settings.LogRequests,
+		Registry:       registry,
+		Authorizer:     a.authority,
+		MaxConnections: connections(settings.MaxConnections, openFiles(), log),
+		Limiter:        access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
+		Players:        settings.PlayWhitelist,
+		ChunkSize:      settings.ChunkSize,
+		IDMaxLength:    settings.IDMaxLength,
+		PlayWait:       settings.PlayWait,
+		Enhanced:       enhancedPolicies[settings.PlayEnhanced],
+		HEVC:           hevcPolicies[settings.PlayHEVC],
+		PublishGrace:   settings.PublishGrace,
+		MaxWriteDelay:  settings.MaxWriteDelay,
+		Log:            log,
+		LogRequests:    settings.LogRequests,
 	})
 	a.background = append(a.background, a.authority.Run, a.listeners.watch)
 	if settings.Redis.Use {

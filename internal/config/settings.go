@@ -30,6 +30,7 @@ type Settings struct {
 	MaxWriteDelay time.Duration // 0 means that each message goes out at once
 	CacheBytes    int64         // per channel; 0 switches the cache off
 
+	MaxConnections           int // 0 means as many as there can be
 	MaxConnectionsPerIP      int // 0 means no limit
 	ConnectionLimitWhitelist access.List
 	IPv6Prefix               int // bits

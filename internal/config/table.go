@@ -22,7 +22,7 @@ type row struct {
 const (
 	groupListening = "Listening"
 	groupChannels  = "Channels"
-	groupLimits    = "Limits by address"
+	groupLimits    = "Limits of connections"
 	groupCallback  = "Event callback"
 	groupRedis     = "Commands by Redis"
 	groupTLS       = "RTMPS"
@@ -109,6 +109,11 @@ var table = []row{
 		group: groupChannels, name: "PLAY_HEVC", fallback: string(HEVCAuto),
 		help:   "form in which players get H.265: by FourCC, as CodecID 12 (legacy), as published, or what suits each",
 		parser: choice(func(s *Settings) *PlayHEVC { return &s.PlayHEVC }, HEVCAuto, HEVCFourCC, HEVCLegacy, HEVCPublished),
+	},
+	{
+		group: groupLimits, name: "MAX_CONNECTIONS", fallback: "0",
+		help:   "most connections at a time, 0 for as many as the limit of open files allows",
+		parser: number(func(s *Settings) *int { return &s.MaxConnections }, 0, maxConnections, 1),
 	},
 	{
 		group: groupLimits, name: "MAX_IP_CONCURRENT_CONNECTIONS", fallback: "4",

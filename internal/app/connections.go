@@ -1,0 +1,27 @@
+package app
+
+import "log/slog"
+
+// reservedFiles is how many files are kept for what is open beside the
+// connections: the callback's up to 80 requests, Redis or the control server, the
+// ports with a spare file each, certificates, STATE_DIR, the log, the runtime's own,
+// and connections that are being refused.
+const reservedFiles = 128
+
+// connections returns how many connections there may be: as many as the setting
+// says, and as the limit of open files allows. 0 means any number.
+func connections(setting, files int, log *slog.Logger) int {
+	if files == 0 {
+		return setting
+	}
+	room := files - min(reservedFiles, files/2)
+	if setting > room {
+		log.Warn("the limit of open files allows fewer connections than MAX_CONNECTIONS",
+			"connections", room, "open_files", files)
+	}
+	if setting == 0 || setting > room {
+		setting = room
+	}
+	log.Info("room for connections", "connections", setting, "open_files", files)
+	return setting
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,4 +252,30 @@ func TestAnAddressThatConnectsTooOftenIsRefused(t *testing.T) {
 			t.Error("another address suffers")
 		}
 	})
+}
+
+// TestWhoMakesRoomIsReset does not wait for the peers to say goodbye, as their
+// descriptors are needed.
+func TestWhoMakesRoomIsReset(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.MaxConnections = minNewcomers })
+	defer f.stop()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = f.Serve(listener) }()
+	const more = 10
+	conns := idleClients(t, listener.Addr().String(), minNewcomers+more, nil)
+	for i, conn := range conns {
+		defer func() { _ = conn.Close() }()
+		if i >= more {
+			continue
+		}
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("connection %d ended with %v, want a reset", i, err)
+		}
+	}
+	if n := f.Connections(); n != minNewcomers {
+		t.Errorf("%d connections, want %d", n, minNewcomers)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
+	"github.com/AgustinSRG/rtmp-server/test/sessions"
 )
 
 // fuzzReader reads to the end and checks what holds for any input.
@@ -121,6 +122,9 @@ func FuzzSession(f *testing.F) {
 	}
 	f.Add(session)
 	f.Add(bytes.Join(sessionChunks(), nil))
+	for _, recorded := range sessions.All(f) {
+		f.Add(recorded[sessions.Shaken:])
+	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		r := readerOf(stream, UnacceptedLimits)
 		var acks AckWindow

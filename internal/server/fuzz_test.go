@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,10 +10,11 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
+	"github.com/AgustinSRG/rtmp-server/test/sessions"
 )
 
-// sessions are whole sessions behind the handshake, as seeds.
-func sessions(tb testing.TB) [][]byte {
+// made are whole sessions behind the handshake, as seeds.
+func made(tb testing.TB) [][]byte {
 	var all [][]byte
 	for _, lines := range [][]string{
 		{
@@ -46,32 +49,40 @@ func sessions(tb testing.TB) [][]byte {
 	return all
 }
 
-// FuzzServerSession has a client say anything at all, beside one that
-// publishes and one that plays: nothing it says may end the server, reach the
-// others, or leave something behind.
+// maxSession keeps executions short. It is longer than any recorded session.
+const maxSession = 24 << 10
+
+// FuzzServerSession has a client say anything at all, from the first byte of the
+// handshake on or, if it is shaken, behind one that went well. Beside it, one
+// publishes and one plays: nothing it says may end the server, reach the others,
+// or leave something behind.
 func FuzzServerSession(f *testing.F) {
-	for _, wire := range sessions(f) {
-		f.Add(wire)
+	for _, wire := range made(f) {
+		f.Add(wire, true)
+		f.Add(slices.Concat(hello(), make([]byte, rtmp.HandshakeSize), wire), false)
 	}
-	f.Fuzz(func(t *testing.T, wire []byte) {
+	for _, wire := range sessions.All(f) {
+		f.Add(wire, false)
+		f.Add(wire[sessions.Shaken:], true)
+	}
+	f.Add(hello()[:100], false)
+	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), false)
+	f.Fuzz(func(t *testing.T, wire []byte, shaken bool) {
+		wire = wire[:min(len(wire), maxSession)]
 		synctest.Test(t, func(t *testing.T) {
 			server := newFixture(t, nil)
-			defer server.stop()
 			canary := startCanary(server)
-			conn := server.dial()
-			client := rtmp.NewClient(conn)
-			if _, err := client.Handshake(rtmp.SchemeSimple, rtmp.HandshakeOptions{Random: zeros{}}); err != nil {
-				t.Fatal(err)
+			talk(server, canary, wire, shaken)
+			if n, channels := server.Connections(), server.registry.Len(); n != 2 || channels != 1 {
+				t.Errorf("%d connections and %d channels are left, want the 2 and 1 of the canary", n, channels)
 			}
-			go func() { _ = drain(conn) }()
-			_, _ = conn.Write(wire)
-			synctest.Wait()
-			canary.check()
-			time.Sleep(2 * time.Second)
-			_ = conn.Close()
 			canary.check()
 			canary.stop()
 			synctest.Wait()
+			if n, channels := server.Connections(), server.registry.Len(); n != 0 || channels != 0 {
+				t.Errorf("%d connections and %d channels are left in the end", n, channels)
+			}
+			server.stop()
 			if n := server.journal.count("level=ERROR"); n != 0 {
 				t.Errorf("errors in the log:\n%v", server.journal.lines)
 			}
@@ -79,18 +90,39 @@ func FuzzServerSession(f *testing.F) {
 	})
 }
 
+// talk has a client come, say it all in three parts, and hang up. The canary is
+// looked at after each.
+func talk(server *fixture, canary *canary, wire []byte, shaken bool) {
+	conn := server.dial()
+	if shaken {
+		if _, err := rtmp.NewClient(conn).Handshake(rtmp.SchemeSimple, rtmp.HandshakeOptions{Random: zeros{}}); err != nil {
+			server.t.Fatal(err)
+		}
+	}
+	go func() { _ = drain(conn) }()
+	for part := range slices.Chunk(wire, len(wire)/3+1) {
+		_, _ = conn.Write(part) // it may have been cut off
+		canary.check()
+	}
+	time.Sleep(2 * time.Second)
+	canary.check()
+	_ = conn.Close()
+	time.Sleep(lingerTimeout)
+	synctest.Wait()
+}
+
 // canary is a publisher and its player, who must not notice anything.
 type canary struct {
 	f         *fixture
 	publisher *rtmp.Client
 	sent      byte
-	received  chan byte
+	received  chan rtmp.Message
 	stop      func()
 }
 
 func startCanary(f *fixture) *canary {
 	f.t.Helper()
-	c := &canary{f: f, received: make(chan byte, 100)}
+	c := &canary{f: f, received: make(chan rtmp.Message, 100)}
 	publisher, up := f.publish("canary", "canary-key")
 	player, down := f.client("canary")
 	id, err := player.CreateStream()
@@ -109,7 +141,7 @@ func startCanary(f *fixture) *canary {
 				return
 			}
 			if m.Type == rtmp.TypeAudio {
-				c.received <- m.Payload[1]
+				c.received <- m
 			}
 		}
 	}()
@@ -121,22 +153,23 @@ func startCanary(f *fixture) *canary {
 	return c
 }
 
-// check sends one message and wants it to arrive, next and at once.
+// check sends one message, in several chunks, and wants it and nothing else to
+// arrive at once.
 func (c *canary) check() {
 	c.f.t.Helper()
 	c.sent++
-	err := c.publisher.WriteMessage(rtmp.Message{Type: rtmp.TypeAudio, Stream: 1, Payload: []byte{0x2F, c.sent}})
+	payload := append([]byte{0x2F}, bytes.Repeat([]byte{c.sent}, 200)...)
+	at := 23 * uint32(c.sent)
+	err := c.publisher.WriteMessage(rtmp.Message{Type: rtmp.TypeAudio, Stream: 1, Timestamp: at, Payload: payload})
 	if err != nil {
 		c.f.t.Fatalf("the canary cannot publish: %v", err)
 	}
 	synctest.Wait()
-	select {
-	case got := <-c.received:
-		if got != c.sent {
-			c.f.t.Errorf("the canary received %d, want %d", got, c.sent)
-		}
-	default:
-		c.f.t.Error("the canary received nothing")
+	if len(c.received) != 1 {
+		c.f.t.Fatalf("the canary received %d messages, want message %d", len(c.received), c.sent)
+	}
+	if got := <-c.received; got.Timestamp != at || !bytes.Equal(got.Payload, payload) {
+		c.f.t.Errorf("the canary received %x of %d ms, want message %d of %d ms", got.Payload, got.Timestamp, c.sent, at)
 	}
 }
 

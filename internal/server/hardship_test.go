@@ -34,7 +34,7 @@ func damage(random *rand.Rand, session []byte) []byte {
 func TestNoClientHarmsAnother(t *testing.T) {
 	conformance.Covers(t, 204, 205)
 	random := rand.New(rand.NewPCG(1, 2))
-	all := sessions(t)
+	all := made(t)
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t, nil)
@@ -81,7 +81,7 @@ func TestNoClientHarmsAnother(t *testing.T) {
 // bytes; the end of the fixture looks for what is left.
 func TestSessionsCutAnywhereLeaveNothingBehind(t *testing.T) {
 	conformance.Covers(t, 205)
-	for _, session := range sessions(t) {
+	for _, session := range made(t) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t, nil)
 			defer f.stop()

@@ -240,6 +240,9 @@ func (c *Coordinator) presentable(text string) string {
 	for _, r := range c.requests.waiting {
 		conceal(r.Key)
 	}
+	for _, key := range c.requests.told {
+		conceal(key)
+	}
 	c.mu.Unlock()
 	if len(text) > maxLogged {
 		text = strings.ToValidUTF8(text[:maxLogged], "") + "…"

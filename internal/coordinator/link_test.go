@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"reflect"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -122,6 +123,42 @@ func TestOrdersAreCarriedOut(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A coordinator may speak of a publisher when its request is long answered, or
+// given up.
+func TestKeysAreNotLoggedAfterTheAnswer(t *testing.T) {
+	for name, answer := range map[string]func(b *bench, p *peer, id string){
+		"accepted": func(_ *bench, p *peer, id string) { p.accept(id, "s1") },
+		"denied":   func(_ *bench, p *peer, id string) { p.say("PUBLISH-DENY", "Request-ID: "+id) },
+		"given up": func(b *bench, _ *peer, _ string) { b.after(startTimeout) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, nil, func(b *bench) {
+				p := b.connected()
+				waiting := b.ask(b.Context(), publisher)
+				answer(b, p, p.request())
+				<-waiting.result
+				b.after(time.Hour)
+				b.log.take()
+				p.say("ERROR", "Text: no "+publisher.Key)
+				if text := b.log.take(); strings.Contains(text, publisher.Key) || !strings.Contains(text, "no ***") {
+					t.Errorf("logged: %s", text)
+				}
+			})
+		})
+	}
+}
+
+func TestKeysThatTheCoordinatorKnowsAreBounded(t *testing.T) {
+	q := newRequests()
+	for i := range 2 * maxTold {
+		q.tell(strconv.Itoa(i))
+		q.tell("again")
+	}
+	if n := len(q.told); n != maxTold || q.told[n-1] != "again" || q.told[n-2] != strconv.Itoa(2*maxTold-1) || q.told[0] != strconv.Itoa(maxTold+1) {
+		t.Errorf("%d keys: %q", n, q.told)
+	}
 }
 
 func TestErrorsAreLoggedQuotedCutAndWithoutSecrets(t *testing.T) {

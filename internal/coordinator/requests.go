@@ -15,6 +15,10 @@ const (
 	// maxAbandoned bounds the requests that nobody waits for any more and whose
 	// late acceptance is still recognised. It stops clients that ask and leave.
 	maxAbandoned = 4096
+	// maxTold bounds the keys that are remembered to be struck out of what the
+	// coordinator says. It keeps a flood of publishers from filling the memory,
+	// and each line for the log from costing a search for thousands.
+	maxTold = 256
 )
 
 // request is a client that wants to publish, from Start to the answer.
@@ -47,6 +51,10 @@ type requests struct {
 
 	abandoned map[string]string // the channel, by request id
 	oldest    []string          // ids of abandoned ones, and of some no longer there
+
+	// told are the keys that the coordinator heard last, oldest first. It may
+	// echo one long after its answer.
+	told []string
 }
 
 func newRequests() requests {
@@ -71,7 +79,17 @@ func (q *requests) next() *request {
 	r := q.unsent[0]
 	q.unsent = q.unsent[1:]
 	r.sent = true
+	q.tell(r.Key)
 	return r
+}
+
+// tell remembers a key as one that the coordinator knows, once.
+func (q *requests) tell(key string) {
+	q.told = slices.DeleteFunc(q.told, func(other string) bool { return other == key })
+	if len(q.told) == maxTold {
+		q.told = slices.Delete(q.told, 0, 1)
+	}
+	q.told = append(q.told, key)
 }
 
 // giveUp ends the wait for an answer, unless there is one.

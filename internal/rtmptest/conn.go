@@ -4,7 +4,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -13,6 +16,8 @@ import (
 type Conn struct {
 	in, out       net.Conn
 	local, remote net.Addr
+	pace          *pace
+	reset         *atomic.Bool // of both ends
 }
 
 // Pipe returns the two ends of a connection between a client at the given
@@ -22,15 +27,58 @@ func Pipe(client netip.AddrPort) (clientEnd, serverEnd *Conn) {
 	down, downServer := net.Pipe()
 	clientAddr := net.TCPAddrFromAddrPort(client)
 	serverAddr := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1935}
-	return &Conn{in: down, out: up, local: clientAddr, remote: serverAddr},
-		&Conn{in: upServer, out: downServer, local: serverAddr, remote: clientAddr}
+	reset := new(atomic.Bool)
+	return &Conn{in: down, out: up, local: clientAddr, remote: serverAddr, pace: newPace(), reset: reset},
+		&Conn{in: upServer, out: downServer, local: serverAddr, remote: clientAddr, pace: newPace(), reset: reset}
 }
 
-func (c *Conn) Read(p []byte) (int, error)  { return c.in.Read(p) }
-func (c *Conn) Write(p []byte) (int, error) { return c.out.Write(p) }
+func (c *Conn) Read(p []byte) (int, error) {
+	rate := c.pace.wait()
+	if rate > 0 && len(p) > 0 {
+		p = p[:min(len(p), max(1, rate/pacedReads))]
+	}
+	n, err := c.in.Read(p)
+	if rate > 0 {
+		time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
+	}
+	return n, c.fault("read", err)
+}
+
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.out.Write(p)
+	return n, c.fault("write", err)
+}
+
+// fault is what an end of the connection looks like after a reset.
+func (c *Conn) fault(op string, err error) error {
+	if err == nil || !c.reset.Load() || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return &net.OpError{Op: op, Net: "tcp", Err: syscall.ECONNRESET}
+}
 
 // Close closes both directions.
-func (c *Conn) Close() error { return errors.Join(c.in.Close(), c.out.Close()) }
+func (c *Conn) Close() error {
+	c.pace.set(false, 0)
+	return errors.Join(c.in.Close(), c.out.Close())
+}
+
+// Reset is Close by a peer that is suddenly gone: the other end meets
+// ECONNRESET instead of the end of the connection.
+func (c *Conn) Reset() error {
+	c.reset.Store(true)
+	return c.Close()
+}
+
+// Stall has reads of this end wait for Resume, so that soon the other end's
+// writes wait as well.
+func (c *Conn) Stall() { c.pace.set(true, 0) }
+
+// Resume ends Stall and Throttle.
+func (c *Conn) Resume() { c.pace.set(false, 0) }
+
+// Throttle has this end read so many bytes a second at most.
+func (c *Conn) Throttle(bytesPerSecond int) { c.pace.set(false, bytesPerSecond) }
 
 // CloseWrite tells the peer that nothing more comes.
 func (c *Conn) CloseWrite() error { return c.out.Close() }

@@ -35,11 +35,11 @@ func Pipe(client netip.AddrPort) (clientEnd, serverEnd *Conn) {
 func (c *Conn) Read(p []byte) (int, error) {
 	rate := c.pace.wait()
 	if rate > 0 && len(p) > 0 {
-		p = p[:min(len(p), max(1, rate/pacedReads))]
+		p = p[:min(len(p), (rate+pacedReads-1)/pacedReads)]
 	}
 	n, err := c.in.Read(p)
-	if rate > 0 {
-		time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
+	if rate := c.pace.wait(); rate > 0 { // it may have changed meanwhile
+		time.Sleep(min(time.Duration(n)*time.Second/time.Duration(rate), time.Second/pacedReads))
 	}
 	return n, c.fault("read", err)
 }

@@ -192,9 +192,10 @@ func (p *player) dropCursor() {
 }
 
 // pause stops or resumes the player; it resumes at the live edge, since
-// timestamps must not run backwards.
+// timestamps must not run backwards. If the stream ends meanwhile it is told then.
 func (p *player) pause(paused bool) {
 	p.paused = paused
+	p.kept = p.kept || p.cursor.IsOpen()
 	p.dropCursor()
 	p.start = stream.AtLive
 	p.announce = false

@@ -3,11 +3,12 @@
 
 GO       ?= go
 FUZZTIME ?= 1m
+HISTORIES ?= 10000
 LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
 UNIT     := $$($(GO) list ./... | grep -v /test/e2e)
 
-.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages
+.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages simulate simulate-mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +43,12 @@ fmt: $(LINT) ## format the code
 
 fuzz: ## run each fuzz target for FUZZTIME
 	./test/fuzz.sh $(FUZZTIME)
+
+simulate: ## play HISTORIES random histories of a whole server
+	$(GO) test -count=1 -timeout 2h -run Simulation ./test/simulation -histories $(HISTORIES)
+
+simulate-mutants: ## check that the simulation finds bugs that are put in
+	./test/simulation/mutate.sh
 
 bench: ## run the micro-benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(UNIT)

@@ -1,0 +1,135 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/media"
+)
+
+const (
+	// toleratedLag is how far a viewer may be behind for certain without missing
+	// anything.
+	toleratedLag = 3900 * time.Millisecond
+	// recovery is what a viewer may need that was slow: it has to take what it has
+	// read already, and one that answers a ping to a server that is hanging up is
+	// answered by the close only, since the connections have no buffers.
+	recovery = 1100 * time.Millisecond
+	// longestShutdown is the time that peers have to read the last answers, behind
+	// the longest that the authorizer takes.
+	longestShutdown = 16 * time.Second
+)
+
+// check looks at the world while nothing moves.
+func (w *world) check() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, channel := range []string{"one", "two"} {
+		publisher := w.checkPublishers(channel)
+		for _, p := range w.peers {
+			if p.plays() && p.viewing.channel == channel && !p.stalled && !p.vanished && !p.viewing.paused {
+				w.checkViewer(p.viewing, publisher)
+			}
+		}
+	}
+}
+
+// checkPublishers returns the publisher of a channel, nil if there is none or if
+// that is not known for certain.
+func (w *world) checkPublishers(channel string) *source {
+	var present []*source
+	least, most := 0, 0
+	for _, p := range w.peers {
+		if p.source == nil || p.source.channel != channel || p.ended {
+			continue
+		}
+		switch {
+		case p.vanished:
+			most++
+		case p.publishes():
+			least, most = least+1, most+1
+			present = append(present, p.source)
+		}
+	}
+	if least > 1 {
+		w.violate("%d publishers on %s", least, channel)
+	}
+	if running := len(w.authorizer.onChannel(channel)); running < least || running > most {
+		w.violate("%d starts without a stop on %s, with %d to %d publishers", running, channel, least, most)
+	}
+	if len(present) == 1 {
+		return present[0]
+	}
+	return nil
+}
+
+// checkViewer is for one that reads: it has everything, and knows whether the
+// channel is live.
+func (w *world) checkViewer(v *viewing, s *source) {
+	if v.since.IsZero() {
+		v.since = time.Now()
+	}
+	if v.live && w.authorizer.quiet(v.channel) > w.settings.Grace {
+		v.violate("it was not told that the stream has ended")
+	}
+	if s == nil {
+		return
+	}
+	if s.key != v.key {
+		v.violate("it is on a channel that is live with the key %s", s.key)
+		return
+	}
+	if !s.begun {
+		return
+	}
+	if v.source != s.id {
+		clear(v.tracks)
+	}
+	for _, t := range s.tracks {
+		if v.takes(s, t.trackID) {
+			w.checkTrack(v, s, t)
+		}
+	}
+}
+
+// checkTrack compares what a viewer got with what was published.
+func (w *world) checkTrack(v *viewing, s *source, t *track) {
+	got := v.track(t.trackID)
+	grouped := w.settings.CacheBytes > 1<<19 && !v.atLive // it may begin with the newest group
+	if grouped && !got.known && v.since.Before(s.start) {
+		got.known, got.checked = true, 0 // it has waited for the publication
+	}
+	due := got.synced
+	switch {
+	case t.kind == media.Audio:
+		due = due || got.known && t.number > got.checked
+	case got.known:
+		due = due || t.lastKey > got.checked
+	case t.id == 0 && grouped && !v.loosened:
+		due = due || t.lastKey > 0 && !t.headerLast
+	}
+	if due && got.number != t.number {
+		v.violate("it has frame %d of %v of source %d, and not %d", got.number, t.trackID, s.id, t.number)
+	}
+	got.known, got.checked = true, t.number
+	got.synced = got.flowing && got.number == t.number
+}
+
+// checkNothingLeft comes behind the end of the server.
+func (w *world) checkNothingLeft() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := w.server.Connections(); n != 0 {
+		w.violate("%d connections are left", n)
+	}
+	if n := w.registry.Len(); n != 0 {
+		w.violate("%d channels are left", n)
+	}
+	if n := w.limiter.Active(); n != 0 {
+		w.violate("%d connections are still counted", n)
+	}
+	for _, channel := range []string{"one", "two"} {
+		if left := w.authorizer.onChannel(channel); len(left) > 0 {
+			w.violate("starts without a stop: %v", left)
+		}
+	}
+}

@@ -101,10 +101,15 @@ func (c *conn) discard() {
 // reset closes a socket with a reset, so that a flood leaves no sockets behind
 // that wait for their peer.
 func reset(socket net.Conn) {
+	closeWithReset(socket)
+	_ = socket.Close()
+}
+
+// closeWithReset has whoever closes the socket reset it.
+func closeWithReset(socket net.Conn) {
 	if tcp, ok := innermost(socket).(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = socket.Close()
 }
 
 func (s *Server) addListener(l net.Listener) bool {

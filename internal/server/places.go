@@ -65,8 +65,10 @@ func (s *Server) enter(c *conn) error {
 	evicted, err := s.assign(c)
 	if evicted != nil {
 		// Its peer would take a second to say goodbye, and a flood all descriptors.
+		// Its own goroutine, once told, may be the first to close it.
+		closeWithReset(evicted.nc.socket)
 		evicted.end(ReasonMadeRoom, nil)
-		reset(evicted.nc.socket)
+		_ = evicted.nc.socket.Close()
 	}
 	return err
 }

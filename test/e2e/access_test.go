@@ -7,15 +7,14 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-)
 
-// loopback6 is the IPv6 address that tests connect from, where there is one.
-const loopback6 = "::1"
+	"github.com/AgustinSRG/rtmp-server/test/stage"
+)
 
 // hasIPv6 reports whether this machine can talk to itself over IPv6.
 func hasIPv6(t *testing.T) bool {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(loopback6, "0"))
+	l, err := net.Listen("tcp", net.JoinHostPort(stage.Loopback6, "0"))
 	if err != nil {
 		t.Logf("no IPv6 here: %v", err)
 		return false
@@ -25,25 +24,16 @@ func hasIPv6(t *testing.T) bool {
 
 // startDualServer runs a server on all addresses, where IPv4 clients come in
 // with IPv4-mapped addresses.
-func startDualServer(t *testing.T, settings ...string) *server {
+func startDualServer(t *testing.T, settings ...string) *stage.Server {
 	t.Helper()
-	return startServer(t, append([]string{"BIND_ADDRESS="}, settings...)...)
-}
-
-// reach is the server's address for a client with the given address.
-func (s *server) reach(from string) string {
-	_, port, _ := net.SplitHostPort(s.addr)
-	if strings.Contains(from, ":") {
-		return net.JoinHostPort(loopback6, port)
-	}
-	return net.JoinHostPort("127.0.0.1", port)
+	return stage.Start(t, append([]string{"BIND_ADDRESS="}, settings...)...)
 }
 
 // accepted opens a connection and reports whether the server took it.
-func accepted(t *testing.T, s *server, from string) (*client, bool) {
+func accepted(t *testing.T, s *stage.Server, from string) (*stage.Client, bool) {
 	t.Helper()
 	start := time.Now()
-	c, err := dialFrom(t, from, s.reach(from))
+	c, err := stage.DialFrom(t, from, s.Reach(from))
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("the answer took %v", took)
 	}
@@ -69,13 +59,13 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 		{"IPv4-mapped subnet exempt", exempt("::ffff:127.0.0.0/104"), "127.9.0.2", 6},
 		{"spaces", exempt("  10.0.0.1 ,  127.0.0.2 , ::1  "), "127.0.0.2", 6},
 		{"everyone exempt", exempt("*"), "127.0.0.2", 6},
-		{"IPv6 limited", exempt("127.0.0.1"), loopback6, 1},
-		{"IPv6 exempt", exempt("::1"), loopback6, 6},
-		{"IPv6 subnet exempt", exempt("::/64"), loopback6, 6},
+		{"IPv6 limited", exempt("127.0.0.1"), stage.Loopback6, 1},
+		{"IPv6 exempt", exempt("::1"), stage.Loopback6, 6},
+		{"IPv6 subnet exempt", exempt("::/64"), stage.Loopback6, 6},
 	}
 	ipv6 := hasIPv6(t)
 	for _, tt := range tests {
-		if tt.from == loopback6 && !ipv6 {
+		if tt.from == stage.Loopback6 && !ipv6 {
 			continue
 		}
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,8 +91,8 @@ func exempt(list string) []string {
 
 func TestConnectionLimitCountsEachAddressAlone(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=1")
-	first, err := tryPlay(t, "127.0.0.2", s.addr, "channel/key")
+	s := stage.Start(t, "MAX_IP_CONCURRENT_CONNECTIONS=1")
+	first, err := stage.TryPlay(t, "127.0.0.2", s.Addr, "channel/key")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +102,8 @@ func TestConnectionLimitCountsEachAddressAlone(t *testing.T) {
 	if _, ok := accepted(t, s, "127.0.0.3"); !ok {
 		t.Error("another address was refused")
 	}
-	first.reset()
-	s.awaitLine("msg=end", "addr="+first.conn.LocalAddr().String())
+	first.Reset()
+	s.AwaitLine("msg=end", "addr="+first.Conn.LocalAddr().String())
 	freed := time.Now().Add(time.Second) // the place is given back right after that line
 	for {
 		if _, ok := accepted(t, s, "127.0.0.2"); ok {
@@ -141,24 +131,24 @@ func TestPlayWhitelist(t *testing.T) {
 		{"::ffff:127.0.0.2", "127.0.0.3", false},
 		{" 192.0.2.1 , 127.0.0.2 ", "127.0.0.2", true},
 		{"2001:db8::/32", "127.0.0.2", false},
-		{"::1", loopback6, true},
-		{"::/96", loopback6, true},
-		{"127.0.0.0/8", loopback6, false},
+		{"::1", stage.Loopback6, true},
+		{"::/96", stage.Loopback6, true},
+		{"127.0.0.0/8", stage.Loopback6, false},
 	}
 	ipv6 := hasIPv6(t)
 	for _, tt := range tests {
-		if tt.from == loopback6 && !ipv6 {
+		if tt.from == stage.Loopback6 && !ipv6 {
 			continue
 		}
 		t.Run(tt.list+" from "+tt.from, func(t *testing.T) {
 			t.Parallel()
 			s := startDualServer(t, "RTMP_PLAY_WHITELIST="+tt.list)
-			if _, err := tryPublish(t, tt.from, s.reach(tt.from), "channel/key"); err != nil {
+			if _, err := stage.TryPublish(t, tt.from, s.Reach(tt.from), "channel/key"); err != nil {
 				t.Errorf("the list is about players, but a publisher was refused: %v", err)
 			}
-			c, err := tryPlay(t, tt.from, s.reach(tt.from), "channel/key")
+			c, err := stage.TryPlay(t, tt.from, s.Reach(tt.from), "channel/key")
 			if !tt.allowed {
-				checkRefused(t, c, err, rtmp.CodePlayFailed)
+				stage.CheckRefused(t, c, err, rtmp.CodePlayFailed)
 			} else if err != nil {
 				t.Error(err)
 			}
@@ -189,17 +179,17 @@ func TestLongAndInvalidNamesAreRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := startServer(t, "ID_MAX_LENGTH="+tt.longest)
-			publisher, publishErr := tryPublish(t, "", s.addr, tt.path)
-			player, playErr := tryPlay(t, "", s.addr, tt.path)
+			s := stage.Start(t, "ID_MAX_LENGTH="+tt.longest)
+			publisher, publishErr := stage.TryPublish(t, "", s.Addr, tt.path)
+			player, playErr := stage.TryPlay(t, "", s.Addr, tt.path)
 			if tt.allowed {
 				if publishErr != nil || playErr != nil {
 					t.Errorf("publish: %v, play: %v", publishErr, playErr)
 				}
 				return
 			}
-			checkRefused(t, publisher, publishErr, rtmp.CodePublishBadName)
-			checkRefused(t, player, playErr, rtmp.CodePlayStreamNotFound)
+			stage.CheckRefused(t, publisher, publishErr, rtmp.CodePublishBadName)
+			stage.CheckRefused(t, player, playErr, rtmp.CodePlayStreamNotFound)
 		})
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 const (
@@ -22,11 +24,11 @@ const (
 // bystander is a stream that has nothing to do with what the test is about, and
 // must not notice it.
 type bystander struct {
-	publisher, player *client
+	publisher, player *stage.Client
 	stop              context.CancelFunc
 	running           sync.WaitGroup
 	sent              uint64
-	got               *journal[uint64]
+	got               *stage.Journal[uint64]
 	sendErr, playErr  error
 }
 
@@ -36,22 +38,22 @@ const bystanderRun = 3
 
 // startBystander publishes numbered messages and plays them, and waits until
 // that goes well.
-func startBystander(t *testing.T, s *server) *bystander {
+func startBystander(t *testing.T, s *stage.Server) *bystander {
 	t.Helper()
-	path := "bystander/" + callbackKey
-	b := &bystander{player: play(t, s, path), got: newJournal[uint64]()}
-	b.publisher = publish(t, s, path)
-	b.publisher.record()
+	path := "bystander/" + stage.CallbackKey
+	b := &bystander{player: stage.Play(t, s, path), got: stage.NewJournal[uint64]()}
+	b.publisher = stage.Publish(t, s, path)
+	b.publisher.Record()
 	ctx, stop := context.WithCancel(t.Context())
 	b.stop = stop
 	t.Cleanup(func() {
 		stop()
-		_ = b.player.conn.Close()
+		_ = b.player.Conn.Close()
 		b.running.Wait()
 	})
 	b.running.Go(func() { b.sendErr = b.send(ctx) })
 	b.running.Go(func() {
-		defer b.got.end()
+		defer b.got.End()
 		b.playErr = b.watch()
 	})
 	b.await(t)
@@ -61,24 +63,24 @@ func startBystander(t *testing.T, s *server) *bystander {
 // await waits until some more messages have come.
 func (b *bystander) await(t *testing.T) {
 	t.Helper()
-	want := uint64(len(b.got.all()) + bystanderRun)
-	if _, ok := b.got.await(soon, func(n uint64) bool { return n >= want }); !ok {
+	want := uint64(len(b.got.All()) + bystanderRun)
+	if _, ok := b.got.Await(stage.Soon, func(n uint64) bool { return n >= want }); !ok {
 		t.Errorf("message %d of another stream did not come", want)
 	}
 }
 
 // send publishes MP3 frames, which need no sequence header.
 func (b *bystander) send(ctx context.Context) error {
-	for pause(ctx, bystanderBeat) {
+	for stage.Pause(ctx, bystanderBeat) {
 		b.sent++
 		payload := binary.BigEndian.AppendUint64([]byte{0x2F, 0xFF, 0xFB}, b.sent)
 		timestamp := uint32(b.sent) * uint32(bystanderBeat.Milliseconds())
-		m := rtmp.Message{Type: rtmp.TypeAudio, Stream: b.publisher.stream, Timestamp: timestamp, Payload: payload}
+		m := rtmp.Message{Type: rtmp.TypeAudio, Stream: b.publisher.Stream, Timestamp: timestamp, Payload: payload}
 		if err := b.publisher.WriteMessage(m); err != nil {
 			return err
 		}
 	}
-	return b.publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{float64(b.publisher.stream)}}.Message(0))
+	return b.publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{float64(b.publisher.Stream)}}.Message(0))
 }
 
 // watch plays to the end of the stream, and wants each message in its turn.
@@ -100,10 +102,10 @@ func (b *bystander) watch() error {
 				return fmt.Errorf("message %d came %v after the one before it", n, gap)
 			}
 			last, at = n, time.Now()
-			b.got.add(n)
-		case describe(m) == streamEOF && last != b.sent:
+			b.got.Add(n)
+		case stage.Describe(m) == stage.StreamEOF && last != b.sent:
 			return fmt.Errorf("%d messages came of %d", last, b.sent)
-		case describe(m) == streamEOF:
+		case stage.Describe(m) == stage.StreamEOF:
 			return nil
 		}
 	}

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // authority is a certificate authority that a server is told to trust.
@@ -78,7 +80,7 @@ func (a *authority) issue(t *testing.T, host string, until time.Time) *tls.Confi
 
 // presents completes TLS with the given certificate, if the server lets it, and
 // calls told if anything comes through.
-func presents(config *tls.Config, told func()) misbehaviour {
+func presents(config *tls.Config, told func()) stage.Misbehaviour {
 	return func(conn net.Conn) {
 		secure := tls.Server(conn, config)
 		if n, _ := secure.Read(make([]byte, 1)); n > 0 {
@@ -114,63 +116,63 @@ func TestBackendThatGoesAwayRefusesThePublisher(t *testing.T) {
 	tests := []struct {
 		name   string
 		secure bool
-		away   misbehaviour // nil for a closed port
+		away   stage.Misbehaviour // nil for a closed port
 	}{
 		{"refused connection", false, nil},
-		{"reset at accept", false, resets},
-		{"end at accept", false, says("")},
+		{"reset at accept", false, stage.Resets},
+		{"end at accept", false, stage.Says("")},
 		{"silence at accept", false, ignores},
-		{"another protocol", false, hangs("SSH-2.0-OpenSSH_9.9\r\n")},
+		{"another protocol", false, stage.Hangs("SSH-2.0-OpenSSH_9.9\r\n")},
 		{"refused connection over TLS", true, nil},
 		{"self-signed certificate", true, presents((*authority)(nil).issue(t, host, later), told)},
 		{"expired certificate", true, presents(ca.issue(t, host, earlier), told)},
 		{"certificate of another host", true, presents(ca.issue(t, "127.0.0.11", later), told)},
 		{"TLS 1.1", true, presents(old, told)},
-		{"plain HTTP on an https URL", true, says(accepting + empty)},
-		{"silence within the TLS handshake", true, hangs("\x16\x03\x03")},
+		{"plain HTTP on an https URL", true, stage.Says(accepting + empty)},
+		{"silence within the TLS handshake", true, stage.Hangs("\x16\x03\x03")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBackend(t, host)
-			b.answer = func(w http.ResponseWriter, e callbackEvent) {
+			b := stage.NewBackend(t, host)
+			b.Answer = func(w http.ResponseWriter, e stage.Event) {
 				w.Header().Set("Connection", "close")
-				b.accept(w, e)
+				b.Accept(w, e)
 			}
 			scheme := "http://"
 			if tt.secure {
-				b.http.Listener = tls.NewListener(b.door, ca.issue(t, host, later))
+				b.Http.Listener = tls.NewListener(b.Door, ca.issue(t, host, later))
 				scheme = "https://"
 			}
-			b.http.Start()
-			b.url = scheme + b.door.Addr().String() + "/events"
+			b.Http.Start()
+			b.URL = scheme + b.Door.Addr().String() + "/events"
 			s := startCallbackServer(t, b, "SSL_CERT_FILE="+ca.file)
 			other := startBystander(t, s)
 			if tt.away == nil {
-				_ = b.door.Close()
+				_ = b.Door.Close()
 			} else {
-				b.door.instead.Store(&tt.away)
+				b.Door.Instead.Store(&tt.away)
 			}
 			if took, err := publishRefused(t, s, "channel"); err != nil {
 				t.Errorf("after %v: %v", took, err)
 			}
-			if n := b.started("channel"); n != 0 {
+			if n := b.Started("channel"); n != 0 {
 				t.Errorf("the backend was asked %d times", n)
 			}
-			b.door.instead.Store(nil)
+			b.Door.Instead.Store(nil)
 			other.finish(t)
 			if tt.away == nil {
-				s.kill() // the stop event has nowhere to go
+				s.Kill() // the stop event has nowhere to go
 				return
 			}
-			awaitPairs(t, b, 2*soon)
+			awaitPairs(t, b, 2*stage.Soon)
 		})
 	}
 }
 
 func TestBackendWithoutAddressRefusesThePublisher(t *testing.T) {
 	t.Parallel()
-	b := &callbackBackend{url: "http://backend.invalid/events", events: newJournal[callbackEvent]()}
+	b := &stage.Backend{URL: "http://backend.invalid/events", Events: stage.NewJournal[stage.Event]()}
 	s := startCallbackServer(t, b)
 	if took, err := publishRefused(t, s, "channel"); err != nil {
 		t.Errorf("after %v: %v", took, err)
@@ -182,10 +184,10 @@ func TestBackendWithoutAddressRefusesThePublisher(t *testing.T) {
 func TestBackendThatFailsIsSparedUntilItIsBack(t *testing.T) {
 	t.Parallel()
 	var back atomic.Bool
-	var b *callbackBackend
-	b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) {
+	var b *stage.Backend
+	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
 		if back.Load() {
-			b.accept(w, e)
+			b.Accept(w, e)
 			return
 		}
 		w.WriteHeader(http.StatusInternalServerError)
@@ -201,20 +203,20 @@ func TestBackendThatFailsIsSparedUntilItIsBack(t *testing.T) {
 	} else if took > time.Second {
 		t.Errorf("a backend known to fail cost %v", took)
 	}
-	if n := b.started("channel"); n != failuresInARow {
+	if n := b.Started("channel"); n != failuresInARow {
 		t.Errorf("the backend was asked %d times, want %d", n, failuresInARow)
 	}
 	back.Store(true)
 	healed := time.Now()
 	for {
-		_, err := tryPublish(t, "", s.addr, "channel/"+callbackKey)
+		_, err := stage.TryPublish(t, "", s.Addr, "channel/"+stage.CallbackKey)
 		if err == nil {
 			break
 		}
-		if time.Since(healed) > soon {
+		if time.Since(healed) > stage.Soon {
 			t.Fatalf("%v after the backend came back: %v", time.Since(healed), err)
 		}
-		pause(t.Context(), 50*time.Millisecond)
+		stage.Pause(t.Context(), 50*time.Millisecond)
 	}
 	if took := time.Since(healed); took > 3*time.Second {
 		t.Errorf("the first publisher was accepted %v after the backend came back", took)
@@ -226,19 +228,19 @@ func TestBackendThatFailsIsSparedUntilItIsBack(t *testing.T) {
 func TestEndlessBodyOfAPermissionIsCut(t *testing.T) {
 	t.Parallel()
 	const id = "S-ENDLESS"
-	var b *callbackBackend
-	b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) {
-		if e.event == "stop" {
-			b.accept(w, e)
+	var b *stage.Backend
+	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
+		if e.Event == "stop" {
+			b.Accept(w, e)
 			return
 		}
-		b.take(w, floods("HTTP/1.1 200 OK\r\nstream-id: "+id+"\r\n\r\n", strings.Repeat("x", 4096)))
+		b.Take(w, stage.Floods("HTTP/1.1 200 OK\r\nstream-id: "+id+"\r\n\r\n", strings.Repeat("x", 4096)))
 	})
 	s := startCallbackServer(t, b)
-	c := publish(t, s, "channel/"+callbackKey)
-	s.awaitLine("msg=publish", "stream_id="+id)
-	_ = c.conn.Close()
-	if _, stopped := b.ledger.await(soon, func(d deed) bool { return d.id == id }); !stopped {
+	c := stage.Publish(t, s, "channel/"+stage.CallbackKey)
+	s.AwaitLine("msg=publish", "stream_id="+id)
+	_ = c.Conn.Close()
+	if _, stopped := b.Ledger.Await(stage.Soon, func(d stage.Deed) bool { return d.ID == id }); !stopped {
 		t.Error("the backend never heard of the end")
 	}
 }

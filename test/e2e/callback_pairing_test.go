@@ -14,25 +14,27 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // awaitPairs waits until the backend has heard of the end of each start that it
 // has accepted so far.
-func awaitPairs(t *testing.T, b *callbackBackend, within time.Duration) {
+func awaitPairs(t *testing.T, b *stage.Backend, within time.Duration) {
 	t.Helper()
 	total := 0
-	for _, d := range b.ledger.all() {
-		if d.kind == deedAccepted {
+	for _, d := range b.Ledger.All() {
+		if d.Kind == stage.DeedAccepted {
 			total++
 		}
 	}
 	accepted, open := 0, make(map[string]bool)
-	_, ok := b.ledger.await(within, func(d deed) bool {
-		if d.kind == deedAccepted {
+	_, ok := b.Ledger.Await(within, func(d stage.Deed) bool {
+		if d.Kind == stage.DeedAccepted {
 			accepted++
-			open[d.id] = true
+			open[d.ID] = true
 		} else {
-			delete(open, d.id)
+			delete(open, d.ID)
 		}
 		return accepted >= total && len(open) == 0
 	})
@@ -44,55 +46,46 @@ func awaitPairs(t *testing.T, b *callbackBackend, within time.Duration) {
 // checkPairs wants each accepted start to have at least one stop with its id
 // and its claims, after it, and each stop to have a start. It returns how many
 // starts there were, and how many stops more.
-func checkPairs(t *testing.T, b *callbackBackend) (starts, repeated int) {
+func checkPairs(t *testing.T, b *stage.Backend) (starts, repeated int) {
 	t.Helper()
-	started := make(map[string]callbackEvent)
+	started := make(map[string]stage.Event)
 	stops := make(map[string]int)
-	for _, d := range b.ledger.all() {
-		if d.kind == deedAccepted {
-			started[d.id] = d.callbackEvent
+	for _, d := range b.Ledger.All() {
+		if d.Kind == stage.DeedAccepted {
+			started[d.ID] = d.Event
 			continue
 		}
-		start, known := started[d.id]
+		start, known := started[d.ID]
 		switch {
 		case !known:
-			t.Errorf("a stop of %q, which has not started", d.id)
-		case d.channel != start.channel || d.key != start.key || d.clientIP != start.clientIP:
+			t.Errorf("a stop of %q, which has not started", d.ID)
+		case d.Channel != start.Channel || d.Key != start.Key || d.ClientIP != start.ClientIP:
 			t.Errorf("%s started as %s/%s of %s and stopped as %s/%s of %s",
-				d.id, start.channel, start.key, start.clientIP, d.channel, d.key, d.clientIP)
+				d.ID, start.Channel, start.Key, start.ClientIP, d.Channel, d.Key, d.ClientIP)
 		}
-		stops[d.id]++
+		stops[d.ID]++
 	}
 	for id, start := range started {
 		if stops[id] == 0 {
-			t.Errorf("%s on %s started and never stopped", id, start.channel)
+			t.Errorf("%s on %s started and never stopped", id, start.Channel)
 		}
 		repeated += max(stops[id]-1, 0)
 	}
 	tokens := make(map[string]bool)
-	for _, e := range b.events.all() {
-		if tokens[e.jti] {
-			t.Errorf("two requests have the jti %s", e.jti)
+	for _, e := range b.Events.All() {
+		if tokens[e.Jti] {
+			t.Errorf("two requests have the jti %s", e.Jti)
 		}
-		tokens[e.jti] = true
+		tokens[e.Jti] = true
 	}
 	return len(started), repeated
 }
 
-// kill ends the server without a chance to say anything.
-func (s *server) kill() {
-	s.t.Helper()
-	s.stopped = true
-	s.signal(syscall.SIGKILL)
-	s.awaitExit(soon)
-	s.checkOutput()
-}
-
-func command(name string, args ...any) func(*client) error {
-	return func(c *client) error {
+func command(name string, args ...any) func(*stage.Client) error {
+	return func(c *stage.Client) error {
 		stream := uint32(0)
 		if name == "closeStream" {
-			stream = c.stream
+			stream = c.Stream
 		}
 		return c.WriteMessage(rtmp.Command{Name: name, Args: args}.Message(stream))
 	}
@@ -102,28 +95,28 @@ func command(name string, args ...any) func(*client) error {
 // is not one of them: the server waits 30 s for media, as long as a test may take.
 var endings = []struct {
 	name string
-	end  func(*client) error
+	end  func(*stage.Client) error
 }{
-	{"FIN", func(c *client) error { return c.conn.CloseWrite() }},
-	{"RST", func(c *client) error { c.reset(); return nil }},
+	{"FIN", func(c *stage.Client) error { return c.Conn.CloseWrite() }},
+	{"RST", func(c *stage.Client) error { c.Reset(); return nil }},
 	{"deleteStream", command("deleteStream", 1.0)},
 	{"closeStream", command("closeStream")},
-	{"FCUnpublish", command("FCUnpublish", callbackKey)},
+	{"FCUnpublish", command("FCUnpublish", stage.CallbackKey)},
 }
 
 // However a stream ends, its backend hears of it: once, if it listens.
 func TestEachEndOfAStreamIsTold(t *testing.T) {
 	t.Parallel()
-	var b *callbackBackend
-	b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) { b.accept(w, e) })
+	var b *stage.Backend
+	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) { b.Accept(w, e) })
 	s := startCallbackServer(t, b, "PUBLISH_TAKEOVER=always")
 	stopped := func(channel string) int {
-		return len(slices.DeleteFunc(slices.Clone(b.ledger.all()), func(d deed) bool {
-			return d.kind != deedTaken || d.channel != channel
+		return len(slices.DeleteFunc(slices.Clone(b.Ledger.All()), func(d stage.Deed) bool {
+			return d.Kind != stage.DeedTaken || d.Channel != channel
 		}))
 	}
 	for _, tt := range endings {
-		c := publish(t, s, tt.name+"/"+callbackKey)
+		c := stage.Publish(t, s, tt.name+"/"+stage.CallbackKey)
 		if n := stopped(tt.name); n != 0 {
 			t.Errorf("%s: %d stops of a stream that is live", tt.name, n)
 		}
@@ -131,20 +124,20 @@ func TestEachEndOfAStreamIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	awaitPairs(t, b, soon)
+	awaitPairs(t, b, stage.Soon)
 
-	first := publish(t, s, "takeover/"+callbackKey)
-	second := publish(t, s, "takeover/"+callbackKey)
-	b.ledger.await(soon, func(d deed) bool { return d.kind == deedTaken && d.channel == "takeover" })
+	first := stage.Publish(t, s, "takeover/"+stage.CallbackKey)
+	second := stage.Publish(t, s, "takeover/"+stage.CallbackKey)
+	b.Ledger.Await(stage.Soon, func(d stage.Deed) bool { return d.Kind == stage.DeedTaken && d.Channel == "takeover" })
 	if n := stopped("takeover"); n != 1 {
 		t.Errorf("takeover: %d stops, want one of the stream that was replaced", n)
 	}
-	if !first.record().awaitEnd(soon) {
+	if !first.Record().AwaitEnd(stage.Soon) {
 		t.Error("takeover: the publisher that was replaced is still connected")
 	}
-	live := publish(t, s, "SIGTERM/"+callbackKey)
-	s.stop()
-	if !live.record().awaitEnd(soon) || !second.record().awaitEnd(soon) {
+	live := stage.Publish(t, s, "SIGTERM/"+stage.CallbackKey)
+	s.Stop()
+	if !live.Record().AwaitEnd(stage.Soon) || !second.Record().AwaitEnd(stage.Soon) {
 		t.Error("SIGTERM: a publisher is still connected")
 	}
 	if starts, repeated := checkPairs(t, b); starts != len(endings)+3 || repeated != 0 {
@@ -155,16 +148,16 @@ func TestEachEndOfAStreamIsTold(t *testing.T) {
 // What a server that was killed leaves behind, the next one tells.
 func TestEndByKillIsToldByTheNextServer(t *testing.T) {
 	t.Parallel()
-	var b *callbackBackend
-	b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) { b.accept(w, e) })
+	var b *stage.Backend
+	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) { b.Accept(w, e) })
 	state := filepath.Join(t.TempDir(), "state")
 	s := startCallbackServer(t, b, "STATE_DIR="+state)
 	const sessions = 5
 	for i := range sessions {
-		publish(t, s, fmt.Sprintf("channel-%d/%s", i, callbackKey))
+		stage.Publish(t, s, fmt.Sprintf("channel-%d/%s", i, stage.CallbackKey))
 	}
-	s.kill()
-	if n := len(b.events.all()); n != sessions {
+	s.Kill()
+	if n := len(b.Events.All()); n != sessions {
 		t.Errorf("there were %d events before the next server, want %d", n, sessions)
 	}
 	// The journal holds stream keys.
@@ -176,13 +169,13 @@ func TestEndByKillIsToldByTheNextServer(t *testing.T) {
 		t.Errorf("the journal has mode %v", mode)
 	}
 	next := startCallbackServer(t, b, "STATE_DIR="+state)
-	awaitPairs(t, b, soon)
-	next.stop()
+	awaitPairs(t, b, stage.Soon)
+	next.Stop()
 	if starts, repeated := checkPairs(t, b); starts != sessions || repeated != 0 {
 		t.Errorf("%d starts, and %d stops more than those, want %d and 0", starts, repeated, sessions)
 	}
-	startCallbackServer(t, b, "STATE_DIR="+state).stop()
-	if n := len(b.events.all()); n != 2*sessions {
+	startCallbackServer(t, b, "STATE_DIR="+state).Stop()
+	if n := len(b.Events.All()); n != 2*sessions {
 		t.Errorf("the third server told something again: %d events in all, want %d", n, 2*sessions)
 	}
 }
@@ -190,23 +183,23 @@ func TestEndByKillIsToldByTheNextServer(t *testing.T) {
 // A stop that the backend does not take is told again by the same server.
 func TestStopIsToldUntilTheBackendTakesIt(t *testing.T) {
 	t.Parallel()
-	var b *callbackBackend
+	var b *stage.Backend
 	var stops atomic.Int64
-	b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) {
+	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
 		switch {
-		case e.event == "start":
-			b.accept(w, e)
+		case e.Event == "start":
+			b.Accept(w, e)
 		case stops.Add(1) == 1:
 			w.WriteHeader(http.StatusInternalServerError)
 		case stops.Load() == 2:
-			b.take(w, resets)
+			b.Take(w, stage.Resets)
 		default:
-			b.accept(w, e)
+			b.Accept(w, e)
 		}
 	})
 	s := startCallbackServer(t, b)
-	_ = publish(t, s, "channel/"+callbackKey).conn.Close()
-	awaitPairs(t, b, 2*soon)
+	_ = stage.Publish(t, s, "channel/"+stage.CallbackKey).Conn.Close()
+	awaitPairs(t, b, 2*stage.Soon)
 	checkPairs(t, b)
 	if n := stops.Load(); n != 3 {
 		t.Errorf("the backend was told %d times, want 3", n)
@@ -217,40 +210,40 @@ func TestStopIsToldUntilTheBackendTakesIt(t *testing.T) {
 // hears of the end all the same.
 func TestStartThatIsAcceptedTooLateIsStopped(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*server, *client){
-		"RST": func(_ *server, c *client) { c.reset() },
-		"SIGTERM": func(s *server, _ *client) {
-			s.signal(syscall.SIGTERM)
-			s.awaitLine("msg=end", "channel=channel")
+	for name, leave := range map[string]func(*stage.Server, *stage.Client){
+		"RST": func(_ *stage.Server, c *stage.Client) { c.Reset() },
+		"SIGTERM": func(s *stage.Server, _ *stage.Client) {
+			s.Signal(syscall.SIGTERM)
+			s.AwaitLine("msg=end", "channel=channel")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, answer := context.WithTimeout(t.Context(), soon)
+			ctx, answer := context.WithTimeout(t.Context(), stage.Soon)
 			defer answer()
-			var b *callbackBackend
-			b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) {
-				if e.event == "start" {
+			var b *stage.Backend
+			b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
+				if e.Event == "start" {
 					<-ctx.Done()
 				}
-				b.accept(w, e)
+				b.Accept(w, e)
 			})
 			s := startCallbackServer(t, b)
-			c, key, err := open(t, "", s.addr, "channel/"+callbackKey)
+			c, key, err := stage.Open(t, "", s.Addr, "channel/"+stage.CallbackKey)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var publishing sync.WaitGroup
-			publishing.Go(func() { _ = c.Publish(c.stream, key) })
-			b.events.await(soon, func(callbackEvent) bool { return true })
+			publishing.Go(func() { _ = c.Publish(c.Stream, key) })
+			b.Events.Await(stage.Soon, func(stage.Event) bool { return true })
 			leave(s, c)
 			publishing.Wait()
 			answer()
-			b.ledger.await(soon, func(d deed) bool { return d.kind == deedTaken })
+			b.Ledger.Await(stage.Soon, func(d stage.Deed) bool { return d.Kind == stage.DeedTaken })
 			if name == "SIGTERM" { // a second one would end it at once
-				s.awaitExit(stopLimit)
+				s.AwaitExit(stage.StopLimit)
 			}
-			s.stop()
+			s.Stop()
 			if starts, repeated := checkPairs(t, b); starts != 1 || repeated != 0 {
 				t.Errorf("%d starts, and %d stops more than those, want 1 and 0", starts, repeated)
 			}
@@ -262,26 +255,26 @@ func TestStartThatIsAcceptedTooLateIsStopped(t *testing.T) {
 // it may, the server.
 func TestBackendThatHangsAtStopHoldsNobody(t *testing.T) {
 	t.Parallel()
-	var b *callbackBackend
-	b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) {
-		if e.event == "stop" {
-			b.take(w, hangs(""))
+	var b *stage.Backend
+	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
+		if e.Event == "stop" {
+			b.Take(w, stage.Hangs(""))
 			return
 		}
-		b.accept(w, e)
+		b.Accept(w, e)
 	})
 	s := startCallbackServer(t, b, "PUBLISH_GRACE_SECONDS=0")
 	other := startBystander(t, s)
-	player := play(t, s, "channel/"+callbackKey).record()
+	player := stage.Play(t, s, "channel/"+stage.CallbackKey).Record()
 	for n := range 3 {
-		c := publish(t, s, "channel/"+callbackKey)
-		_ = c.conn.Close()
+		c := stage.Publish(t, s, "channel/"+stage.CallbackKey)
+		_ = c.Conn.Close()
 		closed := time.Now()
-		awaitEvent(t, player, n+1, rtmp.CodePlayUnpublishNotify)
+		stage.AwaitEvent(t, player, n+1, rtmp.CodePlayUnpublishNotify)
 		if took := time.Since(closed); took > time.Second {
 			t.Errorf("players were told after %v", took)
 		}
 	}
 	other.finish(t)
-	s.stop()
+	s.Stop()
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 const (
@@ -28,14 +30,14 @@ const (
 // of the others, too.
 func TestOnePublisherWinsEachRace(t *testing.T) {
 	t.Parallel()
-	var b *callbackBackend
-	b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) {
-		if e.event == "start" {
-			pause(t.Context(), rand.N(200*time.Millisecond))
+	var b *stage.Backend
+	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
+		if e.Event == "start" {
+			stage.Pause(t.Context(), rand.N(200*time.Millisecond))
 		}
-		b.accept(w, e)
+		b.Accept(w, e)
 	})
-	var servers []*server
+	var servers []*stage.Server
 	for range raceLanes {
 		servers = append(servers, startCallbackServer(t, b, "PUBLISH_TAKEOVER=never"))
 	}
@@ -50,7 +52,7 @@ func TestOnePublisherWinsEachRace(t *testing.T) {
 					races.Add(-1)
 					return
 				}
-				key := fmt.Sprint(callbackKey, "-", n)
+				key := fmt.Sprint(stage.CallbackKey, "-", n)
 				if err := race(t, s, "channel", key); err != nil {
 					t.Errorf("race %d: %v", n, err)
 				}
@@ -75,16 +77,16 @@ var errLost = errors.New("lost the race")
 
 // awaitStops waits until the starts with a key, of which no more will come, have
 // stopped. The channel is free for the next race then.
-func awaitStops(t *testing.T, b *callbackBackend, key string) {
-	mine := func(d deed) bool { return d.key == key }
+func awaitStops(t *testing.T, b *stage.Backend, key string) {
+	mine := func(d stage.Deed) bool { return d.Key == key }
 	open := 0
-	for _, d := range b.ledger.all() {
-		if mine(d) && d.kind == deedAccepted {
+	for _, d := range b.Ledger.All() {
+		if mine(d) && d.Kind == stage.DeedAccepted {
 			open++
 		}
 	}
-	_, ok := b.ledger.await(2*soon, func(d deed) bool {
-		if mine(d) && d.kind == deedTaken {
+	_, ok := b.Ledger.Await(2*stage.Soon, func(d stage.Deed) bool {
+		if mine(d) && d.Kind == stage.DeedTaken {
 			open--
 		}
 		return open == 0
@@ -96,13 +98,13 @@ func awaitStops(t *testing.T, b *callbackBackend, key string) {
 
 // race has publishers connect, publish all at once, and wants one of them to
 // win and the others to be told why they did not.
-func race(t *testing.T, s *server, channel, key string) error {
-	clients := make([]*client, racers)
+func race(t *testing.T, s *stage.Server, channel, key string) error {
+	clients := make([]*stage.Client, racers)
 	results := make([]error, racers)
 	defer func() {
 		for _, c := range clients {
 			if c != nil {
-				_ = c.conn.Close()
+				_ = c.Conn.Close()
 			}
 		}
 	}()
@@ -113,14 +115,14 @@ func race(t *testing.T, s *server, channel, key string) error {
 		ready.Add(1)
 		running.Go(func() {
 			var err error
-			clients[i], _, err = open(t, "", s.addr, channel+"/"+key)
+			clients[i], _, err = stage.Open(t, "", s.Addr, channel+"/"+key)
 			ready.Done()
 			if err != nil {
 				results[i] = err
 				return
 			}
 			<-start
-			if err = clients[i].Publish(clients[i].stream, key); err != nil {
+			if err = clients[i].Publish(clients[i].Stream, key); err != nil {
 				err = checkDenied(clients[i], err, rtmp.CodePublishBadName)
 				if err == nil {
 					err = errLost

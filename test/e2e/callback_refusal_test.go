@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 const (
@@ -30,7 +32,7 @@ const (
 // refusal is an answer to a start that is no permission.
 type refusal struct {
 	name   string
-	answer misbehaviour
+	answer stage.Misbehaviour
 	// fails says that the server takes it for a failure of the backend.
 	fails bool
 	// stops says that the backend takes the start for accepted, so that the
@@ -38,9 +40,9 @@ type refusal struct {
 	stops bool
 }
 
-func refuses(name, reply string) refusal { return refusal{name: name, answer: says(reply)} }
+func refuses(name, reply string) refusal { return refusal{name: name, answer: stage.Says(reply)} }
 
-func fails(name string, answer misbehaviour) refusal {
+func fails(name string, answer stage.Misbehaviour) refusal {
 	return refusal{name: name, answer: answer, fails: true}
 }
 
@@ -80,37 +82,37 @@ func refusals(elsewhere string) []refusal {
 		refuses("stream-id in the trailer", "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: stream-id\r\n\r\n0\r\nstream-id: a\r\n\r\n"),
 		refuses("stream-id in early hints", "HTTP/1.1 103 Early Hints\r\nstream-id: a\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\n"+empty),
 		refuses("continue before a refusal", "HTTP/1.1 100 Continue\r\n\r\n"+denying+empty),
-		{name: "endless body of a refusal", answer: floods(denying+"\r\n", strings.Repeat("x", 4096))},
-		{name: "endless body without stream-id", answer: floods("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 4096))},
+		{name: "endless body of a refusal", answer: stage.Floods(denying+"\r\n", strings.Repeat("x", 4096))},
+		{name: "endless body without stream-id", answer: stage.Floods("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 4096))},
 
-		fails("silence", hangs("")),
-		fails("silence within the status line", hangs("HTTP/1.1 2")),
-		fails("silence within the header", hangs(accepting)),
-		{name: "silence within the body", answer: hangs(accepting + "Content-Length: 10\r\n\r\n12345"), fails: true, stops: true},
-		fails("silence after 102", hangs("HTTP/1.1 102 Processing\r\n\r\n")),
-		fails("dripping status line", drips("", "HTTP/1.1 200 OK and so on ")),
-		fails("dripping header", drips(accepting, "a: b\r\n")),
-		{name: "dripping body", answer: drips(accepting+"\r\n", "x"), fails: true, stops: true},
-		fails("no answer", says("")),
-		fails("reset", resets),
-		fails("end within the header", says(accepting)),
-		{name: "end within the body", answer: says(accepting + "Content-Length: 10\r\n\r\n12345"), fails: true, stops: true},
-		{name: "broken chunks", answer: says(accepting + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"), fails: true, stops: true},
-		fails("header of 10 MB", says(accepting+"a: "+strings.Repeat("x", 10<<20)+"\r\n"+empty)),
-		fails("stream-id of 10 MB", says("HTTP/1.1 200 OK\r\nstream-id: "+strings.Repeat("x", 10<<20)+"\r\n"+empty)),
-		fails("endless header lines", floods(accepting, "a: b\r\n")),
-		fails("endless header line", floods(accepting, "aaaa")),
-		fails("endless status line", floods("HTTP/1.1 200 ", "aaaa")),
-		fails("endless continuing", floods("", "HTTP/1.1 100 Continue\r\n\r\n")),
-		fails("two lengths", says(accepting+"Content-Length: 1\r\nContent-Length: 2\r\n\r\n12")),
-		fails("negative length", says(accepting+"Content-Length: -1\r\n\r\n")),
-		fails("header without colon", says(accepting+"nonsense\r\n\r\n")),
-		fails("garbage", says("\x00\x01\x02\xff\xfe garbage\n\n\n")),
-		fails("RTMP", says("\x03"+strings.Repeat("\x00", 1536))),
-		fails("TLS", says("\x15\x03\x01\x00\x02\x02\x46")),
-		fails("HTTP/0.9", says("<html>200 OK stream-id: a</html>\r\n")),
-		fails("HTTP/3.0", says("HTTP/x 200 OK\r\nstream-id: a\r\n"+empty)),
-		fails("status of four digits", says("HTTP/1.1 2000 OK\r\nstream-id: a\r\n"+empty)),
+		fails("silence", stage.Hangs("")),
+		fails("silence within the status line", stage.Hangs("HTTP/1.1 2")),
+		fails("silence within the header", stage.Hangs(accepting)),
+		{name: "silence within the body", answer: stage.Hangs(accepting + "Content-Length: 10\r\n\r\n12345"), fails: true, stops: true},
+		fails("silence after 102", stage.Hangs("HTTP/1.1 102 Processing\r\n\r\n")),
+		fails("dripping status line", stage.Drips("", "HTTP/1.1 200 OK and so on ")),
+		fails("dripping header", stage.Drips(accepting, "a: b\r\n")),
+		{name: "dripping body", answer: stage.Drips(accepting+"\r\n", "x"), fails: true, stops: true},
+		fails("no answer", stage.Says("")),
+		fails("reset", stage.Resets),
+		fails("end within the header", stage.Says(accepting)),
+		{name: "end within the body", answer: stage.Says(accepting + "Content-Length: 10\r\n\r\n12345"), fails: true, stops: true},
+		{name: "broken chunks", answer: stage.Says(accepting + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"), fails: true, stops: true},
+		fails("header of 10 MB", stage.Says(accepting+"a: "+strings.Repeat("x", 10<<20)+"\r\n"+empty)),
+		fails("stream-id of 10 MB", stage.Says("HTTP/1.1 200 OK\r\nstream-id: "+strings.Repeat("x", 10<<20)+"\r\n"+empty)),
+		fails("endless header lines", stage.Floods(accepting, "a: b\r\n")),
+		fails("endless header line", stage.Floods(accepting, "aaaa")),
+		fails("endless status line", stage.Floods("HTTP/1.1 200 ", "aaaa")),
+		fails("endless continuing", stage.Floods("", "HTTP/1.1 100 Continue\r\n\r\n")),
+		fails("two lengths", stage.Says(accepting+"Content-Length: 1\r\nContent-Length: 2\r\n\r\n12")),
+		fails("negative length", stage.Says(accepting+"Content-Length: -1\r\n\r\n")),
+		fails("header without colon", stage.Says(accepting+"nonsense\r\n\r\n")),
+		fails("garbage", stage.Says("\x00\x01\x02\xff\xfe garbage\n\n\n")),
+		fails("RTMP", stage.Says("\x03"+strings.Repeat("\x00", 1536))),
+		fails("TLS", stage.Says("\x15\x03\x01\x00\x02\x02\x46")),
+		fails("HTTP/0.9", stage.Says("<html>200 OK stream-id: a</html>\r\n")),
+		fails("HTTP/3.0", stage.Says("HTTP/x 200 OK\r\nstream-id: a\r\n"+empty)),
+		fails("status of four digits", stage.Says("HTTP/1.1 2000 OK\r\nstream-id: a\r\n"+empty)),
 	}
 	for _, status := range []int{
 		0, 101, 201, 202, 203, 204, 205, 206, 226, 300, 304, 400, 401, 402, 403, 404, 407, 408, 418, 429, 451, 499, 500, 501, 502, 503, 504, 599, 999,
@@ -127,15 +129,15 @@ func refusals(elsewhere string) []refusal {
 // is a refusal in time, and nobody else notices.
 func TestEveryOtherAnswerRefusesThePublisher(t *testing.T) {
 	t.Parallel()
-	elsewhere := startBackend(t, "127.0.0.9", func(w http.ResponseWriter, _ callbackEvent) {
+	elsewhere := stage.StartBackend(t, "127.0.0.9", func(w http.ResponseWriter, _ stage.Event) {
 		w.Header().Set("stream-id", "S-ELSEWHERE")
 	})
-	all := refusals(elsewhere.door.Addr().String())
+	all := refusals(elsewhere.Door.Addr().String())
 	t.Logf("%d answers", len(all))
 	healthy := slices.DeleteFunc(slices.Clone(all), func(r refusal) bool { return r.fails })
 	failing := slices.DeleteFunc(slices.Clone(all), func(r refusal) bool { return !r.fails })
 	t.Cleanup(func() {
-		if n := len(elsewhere.events.all()); n != 0 {
+		if n := len(elsewhere.Events.All()); n != 0 {
 			t.Errorf("%d requests followed a redirect", n)
 		}
 	})
@@ -150,14 +152,14 @@ func TestEveryOtherAnswerRefusesThePublisher(t *testing.T) {
 
 // refuseAll tries the answers against one server, all at the same time.
 func refuseAll(t *testing.T, group []refusal) {
-	var b *callbackBackend
-	b = startBackend(t, "", func(w http.ResponseWriter, e callbackEvent) {
+	var b *stage.Backend
+	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
 		var n int
-		if _, err := fmt.Sscanf(e.channel, "answer-%d", &n); err != nil || e.event == "stop" {
-			b.accept(w, e)
+		if _, err := fmt.Sscanf(e.Channel, "answer-%d", &n); err != nil || e.Event == "stop" {
+			b.Accept(w, e)
 			return
 		}
-		b.take(w, group[n].answer)
+		b.Take(w, group[n].answer)
 	})
 	s := startCallbackServer(t, b)
 	other := startBystander(t, s)
@@ -169,7 +171,7 @@ func refuseAll(t *testing.T, group []refusal) {
 			if err != nil {
 				t.Errorf("%s: after %v: %v", r.name, took, err)
 			}
-			if n := b.started(channel); n != 1 {
+			if n := b.Started(channel); n != 1 {
 				t.Errorf("%s: the backend was asked %d times", r.name, n)
 			}
 		})
@@ -178,7 +180,7 @@ func refuseAll(t *testing.T, group []refusal) {
 	for i, r := range group {
 		channel := fmt.Sprintf("answer-%d", i)
 		if r.stops {
-			_, stopped := b.ledger.await(soon, func(d deed) bool { return d.channel == channel && d.id == "S-GIVEN" })
+			_, stopped := b.Ledger.Await(stage.Soon, func(d stage.Deed) bool { return d.Channel == channel && d.ID == "S-GIVEN" })
 			if !stopped {
 				t.Errorf("%s: the backend takes the stream for live and never hears of its end", r.name)
 			}
@@ -189,22 +191,22 @@ func refuseAll(t *testing.T, group []refusal) {
 
 // publishRefused publishes on a channel, and wants to be told that it may not
 // and closed, in time.
-func publishRefused(t *testing.T, s *server, channel string) (time.Duration, error) {
-	c, key, err := open(t, "", s.addr, channel+"/"+callbackKey)
+func publishRefused(t *testing.T, s *stage.Server, channel string) (time.Duration, error) {
+	c, key, err := stage.Open(t, "", s.Addr, channel+"/"+stage.CallbackKey)
 	if err != nil {
 		return 0, err
 	}
 	start := time.Now()
-	if err := c.conn.SetDeadline(start.Add(refusalLimit)); err != nil {
+	if err := c.Conn.SetDeadline(start.Add(refusalLimit)); err != nil {
 		return 0, err
 	}
-	err = checkDenied(c, c.Publish(c.stream, key), rtmp.CodePublishDenied)
+	err = checkDenied(c, c.Publish(c.Stream, key), rtmp.CodePublishDenied)
 	return time.Since(start), err
 }
 
 // checkDenied wants err to be the refusal of a command with a code, and the
 // connection to be closed.
-func checkDenied(c *client, err error, code string) error {
+func checkDenied(c *stage.Client, err error, code string) error {
 	if err == nil {
 		return errors.New("it may publish")
 	}

@@ -4,25 +4,27 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // startCallbackServer runs a server whose publishers a backend decides about.
 // When it has ended, neither a secret, nor a key, nor a token may be in its log.
-func startCallbackServer(t *testing.T, b *callbackBackend, settings ...string) *server {
+func startCallbackServer(t *testing.T, b *stage.Backend, settings ...string) *stage.Server {
 	t.Helper()
-	var s *server
+	var s *stage.Server
 	t.Cleanup(func() { // after the server has stopped
 		if s == nil {
 			return
 		}
-		for _, leak := range leaks(s.log.all(), b.events.all()) {
+		for _, leak := range leaks(s.Log.All(), b.Events.All()) {
 			t.Errorf("the log shows %s", leak)
 		}
 	})
-	s = startServer(t, append([]string{
-		"CALLBACK_URL=" + b.url, "JWT_SECRET=" + callbackSecret, "MAX_IP_CONCURRENT_CONNECTIONS=0",
+	s = stage.Start(t, append([]string{
+		"CALLBACK_URL=" + b.URL, "JWT_SECRET=" + stage.CallbackSecret, "MAX_IP_CONCURRENT_CONNECTIONS=0",
 	}, settings...)...)
-	if shown := attr(s.awaitLine("JWT_SECRET="), "JWT_SECRET"); shown != "***" {
+	if shown := stage.Attr(s.AwaitLine("JWT_SECRET="), "JWT_SECRET"); shown != "***" {
 		t.Errorf("the server shows its secret as %q", shown)
 	}
 	return s
@@ -30,10 +32,10 @@ func startCallbackServer(t *testing.T, b *callbackBackend, settings ...string) *
 
 // leaks lists the secrets that are in a log, or that parts of are: any four
 // characters of one in a row.
-func leaks(lines []string, events []callbackEvent) (found []string) {
+func leaks(lines []string, events []stage.Event) (found []string) {
 	text := strings.Join(lines, "\n")
 	for name, secret := range map[string]string{
-		"the secret": callbackSecret, "a stream key": hiddenKey, "the password": callbackPassword,
+		"the secret": stage.CallbackSecret, "a stream key": stage.HiddenKey, "the password": stage.CallbackPassword,
 	} {
 		const part = 4
 		for i := range len(secret) - part + 1 {
@@ -46,7 +48,7 @@ func leaks(lines []string, events []callbackEvent) (found []string) {
 		if !strings.Contains(line, " key=") {
 			continue
 		}
-		if key := attr(line, "key"); key != "" && key != "***" && key != shownKey+"***" {
+		if key := stage.Attr(line, "key"); key != "" && key != "***" && key != stage.ShownKey+"***" {
 			found = append(found, "key="+key)
 		}
 	}
@@ -57,9 +59,9 @@ func leaks(lines []string, events []callbackEvent) (found []string) {
 		words[word] = true
 	}
 	for _, e := range events {
-		for i, part := range strings.Split(e.token, ".") {
+		for i, part := range strings.Split(e.Token, ".") {
 			if part != "" && words[part] {
-				found = append(found, fmt.Sprintf("part %d of token %s", i, e.token))
+				found = append(found, fmt.Sprintf("part %d of token %s", i, e.Token))
 			}
 		}
 	}
@@ -76,18 +78,18 @@ func tokenCharacter(r rune) bool {
 
 func TestLeaksAreFound(t *testing.T) {
 	t.Parallel()
-	events := []callbackEvent{{token: "eyJhbGci.eyJzdWIi.c2lnbmF0dXJl"}}
+	events := []stage.Event{{Token: "eyJhbGci.eyJzdWIi.c2lnbmF0dXJl"}}
 	for line, want := range map[string]bool{
-		"msg=publish key=qk*** stream_id=S-AAAA":    false,
-		"msg=publish key=*** JWT_SECRET=***":        false,
-		"error=\"secret " + callbackSecret + "\"":   true,
-		"msg=publish key=" + callbackKey:            true,
-		"msg=publish key=" + callbackKey[:4] + "**": true,
-		"msg=publish key=other":                     true,
-		"url=http://user:" + callbackPassword + "@": true,
-		"token=eyJhbGci.eyJzdWIi.c2lnbmF0dXJl":      true,
-		"Rtmp-Event: [c2lnbmF0dXJl]":                true,
-		"tokenXeyJzdWIi":                            true,
+		"msg=publish key=qk*** stream_id=S-AAAA":          false,
+		"msg=publish key=*** JWT_SECRET=***":              false,
+		"error=\"secret " + stage.CallbackSecret + "\"":   true,
+		"msg=publish key=" + stage.CallbackKey:            true,
+		"msg=publish key=" + stage.CallbackKey[:4] + "**": true,
+		"msg=publish key=other":                           true,
+		"url=http://user:" + stage.CallbackPassword + "@": true,
+		"token=eyJhbGci.eyJzdWIi.c2lnbmF0dXJl":            true,
+		"Rtmp-Event: [c2lnbmF0dXJl]":                      true,
+		"tokenXeyJzdWIi":                                  true,
 	} {
 		if found := leaks([]string{"msg=listening", line}, events); (len(found) > 0) != want {
 			t.Errorf("%s: found %q", line, found)

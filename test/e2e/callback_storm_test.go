@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 var stormSeed = flag.Uint64("callback.seed", 0, "seed of the random sessions, to repeat a run; 0 chooses one")
@@ -19,7 +21,7 @@ var stormSeed = flag.Uint64("callback.seed", 0, "seed of the random sessions, to
 type storm struct {
 	t      *testing.T
 	seed   uint64
-	b      *callbackBackend
+	b      *stage.Backend
 	calm   atomic.Bool // the backend does not fail any more
 	denied atomic.Int64
 
@@ -35,12 +37,12 @@ func (st *storm) chance(what ...any) *rand.Rand {
 	return rand.New(rand.NewPCG(st.seed, h.Sum64()))
 }
 
-func (st *storm) answer(w http.ResponseWriter, e callbackEvent) {
+func (st *storm) answer(w http.ResponseWriter, e stage.Event) {
 	if st.calm.Load() {
-		st.b.accept(w, e)
+		st.b.Accept(w, e)
 		return
 	}
-	name := e.event + " " + e.channel
+	name := e.Event + " " + e.Channel
 	st.mu.Lock()
 	st.attempts[name]++
 	attempt := st.attempts[name]
@@ -50,43 +52,43 @@ func (st *storm) answer(w http.ResponseWriter, e callbackEvent) {
 	case 0:
 		w.WriteHeader(http.StatusInternalServerError)
 	case 1:
-		st.b.take(w, resets)
+		st.b.Take(w, stage.Resets)
 	case 2:
-		pause(st.t.Context(), time.Duration(r.IntN(300))*time.Millisecond)
+		stage.Pause(st.t.Context(), time.Duration(r.IntN(300))*time.Millisecond)
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case 3, 4:
-		pause(st.t.Context(), time.Duration(r.IntN(300))*time.Millisecond)
-		st.b.accept(w, e)
+		stage.Pause(st.t.Context(), time.Duration(r.IntN(300))*time.Millisecond)
+		st.b.Accept(w, e)
 	case 5:
-		if e.event == "stop" { // is heard, but its answer gets lost
-			st.b.ledger.add(deed{deedTaken, e.streamID, e})
-			st.b.take(w, resets)
+		if e.Event == "stop" { // is heard, but its answer gets lost
+			st.b.Ledger.Add(stage.Deed{Kind: stage.DeedTaken, ID: e.StreamID, Event: e})
+			st.b.Take(w, stage.Resets)
 			return
 		}
-		st.b.accept(w, e)
+		st.b.Accept(w, e)
 	default:
-		st.b.accept(w, e)
+		st.b.Accept(w, e)
 	}
 }
 
 // enter publishes on a channel, again and again until the backend accepts.
-func (st *storm) enter(s *server, channel string) (*client, error) {
+func (st *storm) enter(s *stage.Server, channel string) (*stage.Client, error) {
 	for start := time.Now(); ; st.denied.Add(1) {
-		c, err := tryPublish(st.t, "", s.addr, channel+"/"+callbackKey)
-		if err == nil || time.Since(start) > 3*soon {
+		c, err := stage.TryPublish(st.t, "", s.Addr, channel+"/"+stage.CallbackKey)
+		if err == nil || time.Since(start) > 3*stage.Soon {
 			return c, err
 		}
 		if c != nil {
-			_ = c.conn.Close()
+			_ = c.Conn.Close()
 		}
-		pause(st.t.Context(), 50*time.Millisecond)
+		stage.Pause(st.t.Context(), 50*time.Millisecond)
 	}
 }
 
 // session publishes for a while and ends somehow.
-func (st *storm) session(s *server, channel string, impatient bool) error {
+func (st *storm) session(s *stage.Server, channel string, impatient bool) error {
 	r := st.chance(channel)
-	stay := func() { pause(st.t.Context(), time.Duration(r.IntN(200))*time.Millisecond) }
+	stay := func() { stage.Pause(st.t.Context(), time.Duration(r.IntN(200))*time.Millisecond) }
 	way := r.IntN(len(endings) + 2)
 	if way > len(endings) && impatient {
 		return st.leave(s, channel, time.Duration(r.IntN(100))*time.Millisecond)
@@ -107,21 +109,21 @@ func (st *storm) session(s *server, channel string, impatient bool) error {
 }
 
 // leave publishes and is gone before, or just after, the backend has answered.
-func (st *storm) leave(s *server, channel string, after time.Duration) error {
-	c, key, err := open(st.t, "", s.addr, channel+"/"+callbackKey)
+func (st *storm) leave(s *stage.Server, channel string, after time.Duration) error {
+	c, key, err := stage.Open(st.t, "", s.Addr, channel+"/"+stage.CallbackKey)
 	if err != nil {
 		return err
 	}
-	defer c.reset()
-	if err := c.conn.SetReadDeadline(time.Now().Add(after)); err != nil {
+	defer c.Reset()
+	if err := c.Conn.SetReadDeadline(time.Now().Add(after)); err != nil {
 		return err
 	}
-	_ = c.Publish(c.stream, key)
+	_ = c.Publish(c.Stream, key)
 	return nil
 }
 
 // round has sessions come and go, and leaves some behind that are live.
-func (st *storm) round(s *server, name string, ended, live int, impatient bool) {
+func (st *storm) round(s *stage.Server, name string, ended, live int, impatient bool) {
 	var running sync.WaitGroup
 	for i := range ended {
 		running.Go(func() {
@@ -155,7 +157,7 @@ func TestStartsAndStopsPairUpInAStorm(t *testing.T) {
 		st.seed = rand.Uint64()
 	}
 	t.Logf("repeat with -callback.seed=%d", st.seed)
-	st.b = startBackend(t, "", st.answer)
+	st.b = stage.StartBackend(t, "", st.answer)
 	settings := []string{"STATE_DIR=" + t.TempDir(), "PUBLISH_TAKEOVER=always"}
 	rounds := []string{"kill-1", "term-1", "kill-2", "term-2"}
 	for _, name := range rounds {
@@ -163,25 +165,25 @@ func TestStartsAndStopsPairUpInAStorm(t *testing.T) {
 		killed := name[:4] == "kill"
 		st.round(s, name, ended, live, !killed)
 		if killed {
-			s.kill()
+			s.Kill()
 			continue
 		}
 		var leaving sync.WaitGroup
 		for i := range live {
 			leaving.Go(func() { // comes when the server goes, and gets whatever answer
-				c, err := tryPublish(t, "", s.addr, fmt.Sprint(name, "-late-", i, "/", callbackKey))
+				c, err := stage.TryPublish(t, "", s.Addr, fmt.Sprint(name, "-late-", i, "/", stage.CallbackKey))
 				if err == nil {
-					c.record().awaitEnd(2 * soon)
+					c.Record().AwaitEnd(2 * stage.Soon)
 				}
 			})
 		}
-		s.stop()
+		s.Stop()
 		leaving.Wait()
 	}
 	st.calm.Store(true)
 	last := startCallbackServer(t, st.b, settings...)
-	awaitPairs(t, st.b, 2*soon)
-	last.stop()
+	awaitPairs(t, st.b, 2*stage.Soon)
+	last.Stop()
 	starts, repeated := checkPairs(t, st.b)
 	t.Logf("%d starts were accepted and %d refused; %d stops came again", starts, st.denied.Load(), repeated)
 	if sessions := len(rounds) * (ended + live); starts < sessions*9/10 {

@@ -12,6 +12,8 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // oldFFmpeg plays with Debian's FFmpeg 5.1, which is older than Enhanced RTMP and,
@@ -19,7 +21,7 @@ import (
 func oldFFmpeg(t *testing.T, url string) playing {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "got.flv")
-	return playing{ffmpeg(t, "-i", url, "-c", "copy", "-copyts", "-f", "flv", file), url, file, 0}
+	return playing{stage.Ffmpeg(t, "-i", url, "-c", "copy", "-copyts", "-f", "flv", file), url, file, 0}
 }
 
 // A viewer of every class watches one stream: two tracks of HEVC, and two of AAC.
@@ -36,20 +38,20 @@ func TestViewersOfEveryClassBesideEachOther(t *testing.T) {
 		t.Run(tt.policy, func(t *testing.T) {
 			t.Parallel()
 			conformance.Covers(t, 180, 181, 192, 214)
-			s := startServer(t, "PLAY_ENHANCED="+tt.policy, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+			s := stage.Start(t, "PLAY_ENHANCED="+tt.policy, "MAX_IP_CONCURRENT_CONNECTIONS=0")
 			const path = "channel/key"
-			old := oldFFmpeg(t, s.url(path))
-			oldAsks := oldFFmpeg(t, s.url(path+"?enhanced=no"))
-			modern := startFFmpeg8(t, "play", s.url(path))
-			modernAsks := startFFmpeg8(t, "play", s.url(path+"?tracks=all"))
-			otherCodec := play(t, s, path, announcing("av01")).record()
-			capable := play(t, s, path, announcing("hvc1", "mp4a"), amf.Property{Name: "capsEx", Value: 2.0}).record()
-			s.awaitLines(6, 2*soon, "msg=play")
+			old := oldFFmpeg(t, s.URL(path))
+			oldAsks := oldFFmpeg(t, s.URL(path+"?enhanced=no"))
+			modern := startFFmpeg8(t, "play", s.URL(path))
+			modernAsks := startFFmpeg8(t, "play", s.URL(path+"?tracks=all"))
+			otherCodec := stage.Play(t, s, path, announcing("av01")).Record()
+			capable := stage.Play(t, s, path, announcing("hvc1", "mp4a"), amf.Property{Name: "capsEx", Value: 2.0}).Record()
+			s.AwaitLines(6, 2*stage.Soon, "msg=play")
 
-			publisher := startFFmpeg8(t, "publish", enhancedPath(fileTracksH), s.url(path))
-			awaitTime(t, capable, 1200)
-			oldLate := oldFFmpeg(t, s.url(path+"?enhanced=no"))
-			sent := publisher.streams(t, mediaLength+soon)
+			publisher := startFFmpeg8(t, "publish", enhancedPath(fileTracksH), s.URL(path))
+			stage.AwaitTime(t, capable, 1200)
+			oldLate := oldFFmpeg(t, s.URL(path+"?enhanced=no"))
+			sent := publisher.streams(t, mediaLength+stage.Soon)
 
 			checkOldFFmpeg(t, tt.policy, old, sent)
 			if missed := checkSound(t, oldAsks, sent); missed != 0 {
@@ -58,8 +60,8 @@ func TestViewersOfEveryClassBesideEachOther(t *testing.T) {
 			if missed := checkSound(t, oldLate, sent); missed == 0 {
 				t.Error("FFmpeg 5.1, late, got old sound")
 			}
-			checkPlayedFromTheStart(t, "FFmpeg 8.1", sent.only(tt.announced...), modern.streams(t, soon))
-			checkPlayedFromTheStart(t, "FFmpeg 8.1 with ?tracks=all", sent.only(allTracks...), modernAsks.streams(t, soon))
+			checkPlayedFromTheStart(t, "FFmpeg 8.1", sent.only(tt.announced...), modern.streams(t, stage.Soon))
+			checkPlayedFromTheStart(t, "FFmpeg 8.1 with ?tracks=all", sent.only(allTracks...), modernAsks.streams(t, stage.Soon))
 			checkPlayedFromTheStart(t, "who announced av01", sent.only(firstSound...), demuxed(t, otherCodec))
 			checkPlayedFromTheStart(t, "who announced Multitrack", sent.only(allTracks...), demuxed(t, capable))
 		})
@@ -71,7 +73,7 @@ func TestViewersOfEveryClassBesideEachOther(t *testing.T) {
 func checkOldFFmpeg(t *testing.T, policy string, p playing, sent streams) {
 	t.Helper()
 	if policy == "permissive" {
-		p.refuse(soon)
+		p.Refuse(stage.Soon)
 		return
 	}
 	if missed := checkSound(t, p, sent); missed != 0 {
@@ -97,9 +99,9 @@ func announcing(fourCCs ...string) amf.Property {
 
 // demuxed returns what FFmpeg 8.1 makes of the messages that a client got up to
 // the end of the stream.
-func demuxed(t *testing.T, messages *journal[rtmp.Message]) streams {
+func demuxed(t *testing.T, messages *stage.Journal[rtmp.Message]) streams {
 	t.Helper()
-	got := awaitEvent(t, messages, 1, streamEOF)
+	got := stage.AwaitEvent(t, messages, 1, stage.StreamEOF)
 	has := func(kind rtmp.MessageType) bool {
 		return slices.ContainsFunc(got, func(m rtmp.Message) bool { return m.Type == kind })
 	}
@@ -113,7 +115,7 @@ func demuxed(t *testing.T, messages *journal[rtmp.Message]) streams {
 	if err := os.WriteFile(file, flv, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return startFFmpeg8(t, "play", file).streams(t, 2*soon)
+	return startFFmpeg8(t, "play", file).streams(t, 2*stage.Soon)
 }
 
 // A player that can play nothing of a stream is told so, and ends with an error,
@@ -127,24 +129,24 @@ func TestAnOldPlayerIsRefusedAStreamOfNewCodecs(t *testing.T) {
 		t.Run(tt.policy+tt.query, func(t *testing.T) {
 			t.Parallel()
 			conformance.Covers(t, 192, 214)
-			s := startServer(t, "PLAY_ENHANCED="+tt.policy, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+			s := stage.Start(t, "PLAY_ENHANCED="+tt.policy, "MAX_IP_CONCURRENT_CONNECTIONS=0")
 			const path = "channel/key"
-			waiting := oldFFmpeg(t, s.url(path+tt.query))
-			told := play(t, s, path+tt.query).record()
-			modern := startFFmpeg8(t, "play", s.url(path+"?enhanced=yes"))
-			s.awaitLines(3, 2*soon, "msg=play")
-			publisher := startFFmpeg8(t, "publish", enhancedPath(fileAV1), s.url(path))
+			waiting := oldFFmpeg(t, s.URL(path+tt.query))
+			told := stage.Play(t, s, path+tt.query).Record()
+			modern := startFFmpeg8(t, "play", s.URL(path+"?enhanced=yes"))
+			s.AwaitLines(3, 2*stage.Soon, "msg=play")
+			publisher := startFFmpeg8(t, "publish", enhancedPath(fileAV1), s.URL(path))
 
 			checkNoTrack(t, waiting)
-			awaitEvent(t, told, 1, rtmp.CodePlayNoTrack)
-			if !told.awaitEnd(time.Second) {
+			stage.AwaitEvent(t, told, 1, rtmp.CodePlayNoTrack)
+			if !told.AwaitEnd(time.Second) {
 				t.Error("who was told is still connected")
 			}
-			checkNoTrack(t, oldFFmpeg(t, s.url(path+tt.query)))
+			checkNoTrack(t, oldFFmpeg(t, s.URL(path+tt.query)))
 			const players = 3
-			s.awaitLines(players, soon, "msg=end", "role=player", `reason="no track that the player can take"`)
-			sent := publisher.streams(t, mediaLength+soon)
-			checkPlayedFromTheStart(t, "FFmpeg 8.1", sent, modern.streams(t, soon))
+			s.AwaitLines(players, stage.Soon, "msg=end", "role=player", `reason="no track that the player can take"`)
+			sent := publisher.streams(t, mediaLength+stage.Soon)
+			checkPlayedFromTheStart(t, "FFmpeg 8.1", sent, modern.streams(t, stage.Soon))
 		})
 	}
 }
@@ -152,8 +154,8 @@ func TestAnOldPlayerIsRefusedAStreamOfNewCodecs(t *testing.T) {
 // checkNoTrack wants FFmpeg to end with an error, and to say what it was told.
 func checkNoTrack(t *testing.T, p playing) {
 	t.Helper()
-	p.refuse(soon)
-	if said := p.output.String(); !strings.Contains(said, "Server error: Nothing in this stream") {
+	p.Refuse(stage.Soon)
+	if said := p.Output.String(); !strings.Contains(said, "Server error: Nothing in this stream") {
 		t.Errorf("FFmpeg says %q", said)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 func TestServerIntroducesItselfToTheControlServer(t *testing.T) {
@@ -27,7 +29,7 @@ func TestServerIntroducesItselfToTheControlServer(t *testing.T) {
 			t.Parallel()
 			c := startCoordinator(t)
 			startControlled(t, c, tt.settings...)
-			all, ok := c.headers.await(soon, func(http.Header) bool { return true })
+			all, ok := c.headers.Await(stage.Soon, func(http.Header) bool { return true })
 			if !ok {
 				t.Fatal("nobody connected")
 			}
@@ -53,13 +55,13 @@ func TestControlServerDecidesWhoPublishes(t *testing.T) {
 	s := startControlled(t, c)
 
 	c.accept(1, "channel", "stream-1")
-	publisher := publish(t, s, "channel/k3y-Marker")
+	publisher := stage.Publish(t, s, "channel/k3y-Marker")
 	request := c.await(1, "PUBLISH-REQUEST", "channel").fields
 	if request["Stream-Key"] != "k3y-Marker" || request["User-IP"] != "127.0.0.1" || request["Request-ID"] == "" {
 		t.Errorf("the request says %v", request)
 	}
-	s.awaitLine("msg=publish", "stream_id=stream-1")
-	publisher.reset()
+	s.AwaitLine("msg=publish", "stream_id=stream-1")
+	publisher.Reset()
 	if end := c.await(1, "PUBLISH-END", "channel"); end.fields["Stream-ID"] != "stream-1" {
 		t.Errorf("the end says %v", end.fields)
 	}
@@ -73,17 +75,17 @@ func TestControlServerDecidesWhoPublishes(t *testing.T) {
 	for channel, how := range refusals {
 		t.Run(channel, func(t *testing.T) {
 			c.answer(1, channel, how)
-			refused, err := tryPublish(t, "", s.addr, channel+"/k3y-Marker")
-			checkRefused(t, refused, err, rtmp.CodePublishDenied)
+			refused, err := stage.TryPublish(t, "", s.Addr, channel+"/k3y-Marker")
+			stage.CheckRefused(t, refused, err, rtmp.CodePublishDenied)
 		})
 	}
-	s.stop()
-	for _, line := range s.log.all() {
+	s.Stop()
+	for _, line := range s.Log.All() {
 		if strings.Contains(line, "Marker") {
 			t.Errorf("it shows a secret: %s", line)
 		}
 	}
-	for _, f := range c.frames.all() {
+	for _, f := range c.frames.All() {
 		if f.method == "PUBLISH-END" && f.fields["Stream-ID"] != "stream-1" {
 			t.Errorf("the end of what never began: %v", f)
 		}
@@ -97,18 +99,18 @@ func TestControlServerKillsStreams(t *testing.T) {
 	for _, channel := range []string{"first", "second", "third"} {
 		c.accept(1, channel, "id-of-"+channel)
 	}
-	first, second, third := startPlainNumbered(t, s, "first"), startPlainNumbered(t, s, "second"), startPlainNumbered(t, s, "third")
+	first, second, third := stage.StartPlainNumbered(t, s, "first"), stage.StartPlainNumbered(t, s, "second"), stage.StartPlainNumbered(t, s, "third")
 
 	c.send("STREAM-KILL", "Stream-Channel: third", "Stream-ID: id-of-first") // stale
 	c.send("STREAM-KILL", "Stream-Channel: third")
 	c.send("STREAM-KILL", "Stream-ID: *")
 	c.send("STREAM-KILL", "Stream-Channel: first", "Stream-ID: id-of-first")
-	if !first.answers.awaitEnd(commandLimit) {
+	if !first.Answers.AwaitEnd(commandLimit) {
 		t.Error("the publisher is still connected")
 	}
-	awaitEvent(t, first.viewer, 1, rtmp.CodePlayUnpublishNotify) // and stays
+	stage.AwaitEvent(t, first.Viewer, 1, rtmp.CodePlayUnpublishNotify) // and stays
 	c.send("STREAM-KILL", "Stream-Channel: second", "Stream-ID: *")
-	if err := second.killed(commandLimit); err != nil {
+	if err := second.Killed(commandLimit); err != nil {
 		t.Error(err)
 	}
 	for _, channel := range []string{"first", "second"} {
@@ -116,8 +118,8 @@ func TestControlServerKillsStreams(t *testing.T) {
 			t.Errorf("the end says %v", end.fields)
 		}
 	}
-	third.flows()
-	third.checkUnharmed()
+	third.Flows()
+	third.CheckUnharmed()
 }
 
 // The control server goes while someone publishes, and comes back.
@@ -127,34 +129,34 @@ func TestPublisherDoesNotNoticeThatTheControlServerIsAway(t *testing.T) {
 	s := startControlled(t, c)
 	c.accept(1, "channel", "stream-1")
 	c.accept(1, "short", "stream-2")
-	n := startPlainNumbered(t, s, "channel")
-	short := publish(t, s, "short/key")
+	n := stage.StartPlainNumbered(t, s, "channel")
+	short := stage.Publish(t, s, "short/key")
 
 	c.leave()
-	s.awaitLine(`msg="coordinator away`)
+	s.AwaitLine(`msg="coordinator away`)
 	start := time.Now()
-	refused, err := tryPublish(t, "", s.addr, "other/key")
-	checkRefused(t, refused, err, rtmp.CodePublishDenied)
+	refused, err := stage.TryPublish(t, "", s.Addr, "other/key")
+	stage.CheckRefused(t, refused, err, rtmp.CodePublishDenied)
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("the refusal took %v", took)
 	}
-	short.reset() // its end is told later
-	s.awaitLine("msg=end", "channel=short")
-	n.flows()
+	short.Reset() // its end is told later
+	s.AwaitLine("msg=end", "channel=short")
+	n.Flows()
 
 	c.comeBack()
-	s.awaitLines(2, 2*soon, controlBack)
+	s.AwaitLines(2, 2*stage.Soon, controlBack)
 	if end := c.await(1, "PUBLISH-END", "short"); end.fields["Stream-ID"] != "stream-2" || end.on < 2 {
 		t.Errorf("the end says %v", end)
 	}
 	c.accept(1, "again", "stream-3")
-	publish(t, s, "again/key")
-	n.flows()
-	n.checkUnharmed()
+	stage.Publish(t, s, "again/key")
+	n.Flows()
+	n.CheckUnharmed()
 	if end := c.await(1, "PUBLISH-END", "channel"); end.fields["Stream-ID"] != "stream-1" {
 		t.Errorf("the end says %v", end)
 	}
-	s.stop() // which ends what is still published
+	s.Stop() // which ends what is still published
 	if end := c.await(1, "PUBLISH-END", "again"); end.fields["Stream-ID"] != "stream-3" {
 		t.Errorf("the end says %v", end)
 	}
@@ -165,11 +167,11 @@ func TestNobodyPublishesWithoutTheControlServer(t *testing.T) {
 	t.Parallel()
 	c := startCoordinator(t)
 	c.leave()
-	s := startServer(t, c.settings()...)
-	s.awaitLine(`msg="coordinator away`)
-	refused, err := tryPublish(t, "", s.addr, "channel/key")
-	checkRefused(t, refused, err, rtmp.CodePublishDenied)
-	if _, err := tryPlay(t, "", s.addr, "channel/key"); err != nil {
+	s := stage.Start(t, c.settings()...)
+	s.AwaitLine(`msg="coordinator away`)
+	refused, err := stage.TryPublish(t, "", s.Addr, "channel/key")
+	stage.CheckRefused(t, refused, err, rtmp.CodePublishDenied)
+	if _, err := stage.TryPlay(t, "", s.Addr, "channel/key"); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 const controlSecret = "Marker: a secret of more than thirty-two bytes"
@@ -24,14 +26,14 @@ const controlSecret = "Marker: a secret of more than thirty-two bytes"
 type coordinator struct {
 	t      *testing.T
 	http   *httptest.Server
-	frames *journal[frame]
+	frames *stage.Journal[frame]
 
 	mu    sync.Mutex
 	away  bool // refuses connections
 	peers []*websocket.Conn
 	ends  sync.WaitGroup
 	// headers are those of each connection.
-	headers *journal[http.Header]
+	headers *stage.Journal[http.Header]
 }
 
 // frame is a message of the server.
@@ -44,7 +46,7 @@ type frame struct {
 // startCoordinator runs a control server until the test ends.
 func startCoordinator(t *testing.T) *coordinator {
 	t.Helper()
-	c := &coordinator{t: t, frames: newJournal[frame](), headers: newJournal[http.Header]()}
+	c := &coordinator{t: t, frames: stage.NewJournal[frame](), headers: stage.NewJournal[http.Header]()}
 	c.http = httptest.NewServer(http.HandlerFunc(c.serve))
 	t.Cleanup(func() {
 		c.leave()
@@ -72,7 +74,7 @@ func (c *coordinator) serve(w http.ResponseWriter, r *http.Request) {
 	c.ends.Add(1)
 	c.mu.Unlock()
 	defer c.ends.Done()
-	c.headers.add(r.Header)
+	c.headers.Add(r.Header)
 	for {
 		_, text, err := ws.Read(context.Background())
 		if err != nil {
@@ -85,7 +87,7 @@ func (c *coordinator) serve(w http.ResponseWriter, r *http.Request) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 			f.fields[name] = value
 		}
-		c.frames.add(f)
+		c.frames.Add(f)
 	}
 }
 
@@ -112,7 +114,7 @@ func (c *coordinator) send(method string, fields ...string) {
 	ws := c.peers[len(c.peers)-1]
 	c.mu.Unlock()
 	text := method + "\n" + strings.Join(fields, "\n") + "\n"
-	ctx, cancel := context.WithTimeout(c.t.Context(), soon)
+	ctx, cancel := context.WithTimeout(c.t.Context(), stage.Soon)
 	defer cancel()
 	if err := ws.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
 		c.t.Error(err)
@@ -122,7 +124,7 @@ func (c *coordinator) send(method string, fields ...string) {
 // await waits for the nth message of a method about a channel.
 func (c *coordinator) await(n int, method, channel string) frame {
 	c.t.Helper()
-	all, ok := c.frames.await(soon, func(f frame) bool {
+	all, ok := c.frames.Await(stage.Soon, func(f frame) bool {
 		if f.method == method && f.fields["Stream-Channel"] == channel {
 			n--
 		}
@@ -145,17 +147,17 @@ func (c *coordinator) settings(more ...string) []string {
 const controlBack = `msg="coordinator connected"`
 
 // startControlled runs a server that is connected to the coordinator.
-func startControlled(t *testing.T, c *coordinator, more ...string) *server {
+func startControlled(t *testing.T, c *coordinator, more ...string) *stage.Server {
 	t.Helper()
-	s := startServer(t, c.settings(more...)...)
-	s.awaitLine(controlBack)
+	s := stage.Start(t, c.settings(more...)...)
+	s.AwaitLine(controlBack)
 	return s
 }
 
 // answer has the next request for a channel answered.
 func (c *coordinator) answer(n int, channel string, how func(request string)) {
 	c.ends.Go(func() {
-		all, ok := c.frames.await(2*soon, func(f frame) bool {
+		all, ok := c.frames.Await(2*stage.Soon, func(f frame) bool {
 			if f.method == "PUBLISH-REQUEST" && f.fields["Stream-Channel"] == channel {
 				n--
 			}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // Viewers come and go in any way at any time, while the publisher restarts in
@@ -19,7 +21,7 @@ func TestCrowdComesAndGoes(t *testing.T) {
 		viewers      = 200
 		publications = 6
 	)
-	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
+	s := stage.Start(t, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
 	ctx, cancel := context.WithCancel(t.Context())
 	var connections, frames atomic.Int64
 	var crowd sync.WaitGroup
@@ -32,62 +34,62 @@ func TestCrowdComesAndGoes(t *testing.T) {
 		})
 	}
 	connections.Add(1)
-	watcher := play(t, s, "channel/key")
-	witness := watcher.record()
+	watcher := stage.Play(t, s, "channel/key")
+	witness := watcher.Record()
 	messages := messagesOf(t, mediaPath(fileAV))
 	for i := range publications {
-		publisher := publish(t, s, "channel/key")
+		publisher := stage.Publish(t, s, "channel/key")
 		connections.Add(1)
 		playing, stop := context.WithTimeout(ctx, time.Second)
-		if _, err := publisher.feed(playing, messages); err != nil {
+		if _, err := feed(playing, publisher, messages); err != nil {
 			t.Error(err)
 		}
 		stop()
 		switch i % 3 {
 		case 0:
-			publisher.reset()
+			publisher.Reset()
 		case 1:
-			_ = publisher.conn.Close()
+			_ = publisher.Conn.Close()
 		default:
 			_ = publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{1.0}}.Message(0))
 		}
-		awaitEvent(t, witness, i+1, rtmp.CodePlayUnpublishNotify)
-		_ = publisher.conn.Close()
+		stage.AwaitEvent(t, witness, i+1, rtmp.CodePlayUnpublishNotify)
+		_ = publisher.Conn.Close()
 	}
 	cancel()
 	crowd.Wait()
-	_ = watcher.conn.Close()
+	_ = watcher.Conn.Close()
 	t.Logf("%d connections got %d frames", connections.Load(), frames.Load())
 	if frames.Load() == 0 {
 		t.Error("nobody got anything")
 	}
 
-	s.awaitLines(int(connections.Load()), 2*soon, "msg=end")
+	s.AwaitLines(int(connections.Load()), 2*stage.Soon, "msg=end")
 	start := time.Now()
-	s.stop()
+	s.Stop()
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("the stop took %v with nobody there", took)
 	}
-	if n := attr(s.awaitLine("msg=stopping"), "connections"); n != "0" {
+	if n := stage.Attr(s.AwaitLine("msg=stopping"), "connections"); n != "0" {
 		t.Errorf("%s connections are left", n)
 	}
 }
 
 // visit plays for a while and leaves, and returns how many frames came. The
 // first video frame of each publication has to be a keyframe.
-func visit(t *testing.T, s *server) (frames int64) {
-	c, err := tryPlay(t, "", s.addr, "channel/key")
+func visit(t *testing.T, s *stage.Server) (frames int64) {
+	c, err := stage.TryPlay(t, "", s.Addr, "channel/key")
 	if err != nil {
 		t.Error(err)
 		return 0
 	}
 	if rand.IntN(2) == 0 {
-		defer c.reset()
+		defer c.Reset()
 	} else {
-		defer func() { _ = c.conn.Close() }()
+		defer func() { _ = c.Conn.Close() }()
 	}
 	stay := time.Duration(rand.IntN(1500)) * time.Millisecond
-	if err := c.conn.SetReadDeadline(time.Now().Add(stay)); err != nil {
+	if err := c.Conn.SetReadDeadline(time.Now().Add(stay)); err != nil {
 		t.Error(err)
 	}
 	fresh := true
@@ -96,17 +98,17 @@ func visit(t *testing.T, s *server) (frames int64) {
 		if err != nil {
 			return frames
 		}
-		switch what := describe(m); what {
-		case streamBegin:
+		switch what := stage.Describe(m); what {
+		case stage.StreamBegin:
 			fresh = true
-		case videoFrame:
+		case stage.VideoFrame:
 			if fresh {
 				t.Error("video does not begin with a keyframe")
 			}
-		case keyframe:
+		case stage.Keyframe:
 			fresh = false
 		}
-		if isMedia(m) {
+		if stage.IsMedia(m) {
 			frames++
 		}
 	}

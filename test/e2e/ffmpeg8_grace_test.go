@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // A player of FFmpeg 8.1 stays while its publisher is cut off and comes back. It
@@ -12,18 +14,18 @@ import (
 func TestFFmpeg8PlaysOnWhenThePublisherReconnects(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 214)
-	s := startServer(t)
+	s := stage.Start(t)
 	const path = "channel/key"
-	watcher := play(t, s, path).record()
-	player := startFFmpeg8(t, "play", s.url(path+"?tracks=all"))
-	s.awaitLines(2, 2*soon, "msg=play")
-	first := startFFmpeg8(t, "publish", enhancedPath(fileHEVC), s.url(path))
-	awaitTime(t, watcher, 1500)
-	_ = first.cmd.Process.Kill()
-	<-first.done
-	sent := startFFmpeg8(t, "publish", enhancedPath(fileHEVC), s.url(path)).streams(t, mediaLength+soon)
+	watcher := stage.Play(t, s, path).Record()
+	player := startFFmpeg8(t, "play", s.URL(path+"?tracks=all"))
+	s.AwaitLines(2, 2*stage.Soon, "msg=play")
+	first := startFFmpeg8(t, "publish", enhancedPath(fileHEVC), s.URL(path))
+	stage.AwaitTime(t, watcher, 1500)
+	_ = first.Cmd.Process.Kill()
+	<-first.Done
+	sent := startFFmpeg8(t, "publish", enhancedPath(fileHEVC), s.URL(path)).streams(t, mediaLength+stage.Soon)
 
-	got := player.streams(t, soon)
+	got := player.streams(t, stage.Soon)
 	for name, all := range sent.packets {
 		run := got.packets[name]
 		split := len(run) - len(all) // where the second publication begins

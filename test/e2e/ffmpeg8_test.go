@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // track is what FFmpeg 8.1 knows of a track before its first packet.
@@ -30,7 +32,7 @@ type streams struct {
 
 // ffmpeg8 is FFmpeg 8.1 publishing or playing, and what it printed.
 type ffmpeg8 struct {
-	*program
+	*stage.Program
 	output *bytes.Buffer // to be read when it has ended
 }
 
@@ -38,13 +40,13 @@ func startFFmpeg8(t *testing.T, args ...string) ffmpeg8 {
 	t.Helper()
 	script := filepath.Join("..", "ffmpeg8", "ffmpeg8.mjs")
 	output := new(bytes.Buffer)
-	return ffmpeg8{launch(t, output, "node", append([]string{script}, args...)...), output}
+	return ffmpeg8{stage.Launch(t, output, "node", append([]string{script}, args...)...), output}
 }
 
 // streams returns what a program that ended without a complaint printed.
 func (f ffmpeg8) streams(t *testing.T, within time.Duration) streams {
 	t.Helper()
-	f.succeed(within)
+	f.Succeed(within)
 	s, err := parseStreams(f.output.Bytes())
 	if err != nil {
 		t.Fatalf("%s: %v", f, err)
@@ -148,20 +150,20 @@ func TestFFmpeg8PlaysWhatFFmpeg8Publishes(t *testing.T) {
 			t.Parallel()
 			conformance.Covers(t, 214)
 			conformance.Covers(t, tt.covers...)
-			s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+			s := stage.Start(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
 			const path = "channel/key"
-			all := s.url(path + "?tracks=all")
-			watcher := play(t, s, path).record()
+			all := s.URL(path + "?tracks=all")
+			watcher := stage.Play(t, s, path).Record()
 			waiting := startFFmpeg8(t, "play", all)
-			s.awaitLines(2, 2*soon, "msg=play")
-			publisher := startFFmpeg8(t, "publish", enhancedPath(tt.file), s.url(path))
-			awaitTime(t, watcher, 1200)
+			s.AwaitLines(2, 2*stage.Soon, "msg=play")
+			publisher := startFFmpeg8(t, "publish", enhancedPath(tt.file), s.URL(path))
+			stage.AwaitTime(t, watcher, 1200)
 			late := startFFmpeg8(t, "play", all)
 
-			sent := publisher.streams(t, mediaLength+soon)
+			sent := publisher.streams(t, mediaLength+stage.Soon)
 			checkCodecs(t, sent, tt.codecs)
-			checkPlayedFromTheStart(t, "who waited", sent, waiting.streams(t, soon))
-			for name, missed := range checkPlayed(t, "who came late", sent, late.streams(t, soon)) {
+			checkPlayedFromTheStart(t, "who waited", sent, waiting.streams(t, stage.Soon))
+			for name, missed := range checkPlayed(t, "who came late", sent, late.streams(t, stage.Soon)) {
 				if missed == 0 || !sent.keys[name][missed] {
 					t.Errorf("who came late starts with packet %d of %s, which is a keyframe: %v",
 						missed, name, sent.keys[name][missed])

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // The names of tracks.
@@ -18,10 +20,10 @@ var (
 func TestFFmpeg8PlaysTheFirstTracks(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 180, 214)
-	s := startServer(t)
+	s := stage.Start(t)
 	const path = "channel/key"
-	player := startFFmpeg8(t, "play", s.url(path))
-	s.awaitLine("msg=play")
-	sent := startFFmpeg8(t, "publish", enhancedPath(fileTracks), s.url(path)).streams(t, mediaLength+soon)
-	checkPlayedFromTheStart(t, "the player", sent.only(firstTracks...), player.streams(t, soon))
+	player := startFFmpeg8(t, "play", s.URL(path))
+	s.AwaitLine("msg=play")
+	sent := startFFmpeg8(t, "publish", enhancedPath(fileTracks), s.URL(path)).streams(t, mediaLength+stage.Soon)
+	checkPlayedFromTheStart(t, "the player", sent.only(firstTracks...), player.streams(t, stage.Soon))
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // A player that comes late gets the metadata, the sequence headers, the newest
@@ -14,23 +16,23 @@ import (
 func TestLatePlayerStartsWithTheNewestGroup(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 144, 145)
-	s := startServer(t)
+	s := stage.Start(t)
 	const path = "channel/key"
-	watcher := play(t, s, path).record()
-	publisher := ffmpegPublish(t, mediaPath(fileAV), s.url(path))
-	before := awaitTime(t, watcher, 2300)
+	watcher := stage.Play(t, s, path).Record()
+	publisher := stage.FfmpegPublish(t, mediaPath(fileAV), s.URL(path))
+	before := stage.AwaitTime(t, watcher, 2300)
 
-	late := play(t, s, path).record()
-	publisher.succeed(mediaLength + soon)
-	got := awaitEvent(t, late, 1, streamEOF)
-	all := awaitEvent(t, watcher, 1, streamEOF)
+	late := stage.Play(t, s, path).Record()
+	publisher.Succeed(mediaLength + stage.Soon)
+	got := stage.AwaitEvent(t, late, 1, stage.StreamEOF)
+	all := stage.AwaitEvent(t, watcher, 1, stage.StreamEOF)
 
 	const headers = 3
-	if start := events(got)[:headers+1]; !slices.Equal(start, []string{metadata, videoHeader, audioHeader, keyframe}) {
+	if start := stage.Events(got)[:headers+1]; !slices.Equal(start, []string{stage.Metadata, stage.VideoHeader, stage.AudioHeader, stage.Keyframe}) {
 		t.Fatalf("it starts with %q", start)
 	}
 	first := got[headers]
-	newest := before[lastIndex(before, keyframe)]
+	newest := before[lastIndex(before, stage.Keyframe)]
 	if first.Timestamp < newest.Timestamp {
 		t.Errorf("it starts with the keyframe of %d ms, the newest one was of %d ms", first.Timestamp, newest.Timestamp)
 	}
@@ -39,19 +41,19 @@ func TestLatePlayerStartsWithTheNewestGroup(t *testing.T) {
 	}
 	for _, m := range got[1:headers] {
 		if m.Timestamp != first.Timestamp {
-			t.Errorf("%s is of %d ms, the keyframe of %d ms", describe(m), m.Timestamp, first.Timestamp)
+			t.Errorf("%s is of %d ms, the keyframe of %d ms", stage.Describe(m), m.Timestamp, first.Timestamp)
 		}
 	}
-	want := frames(all)
+	want := stage.Frames(all)
 	from := slices.IndexFunc(want, func(m rtmp.Message) bool {
-		return describe(m) == keyframe && m.Timestamp == first.Timestamp
+		return stage.Describe(m) == stage.Keyframe && m.Timestamp == first.Timestamp
 	})
-	if err := sameFrames(frames(got), want[from:]); err != nil {
+	if err := stage.SameFrames(stage.Frames(got), want[from:]); err != nil {
 		t.Error(err)
 	}
-	for _, m := range frames(got) {
+	for _, m := range stage.Frames(got) {
 		if m.Timestamp < first.Timestamp {
-			t.Errorf("%s of %d ms is older than the keyframe of %d ms", describe(m), m.Timestamp, first.Timestamp)
+			t.Errorf("%s of %d ms is older than the keyframe of %d ms", stage.Describe(m), m.Timestamp, first.Timestamp)
 		}
 	}
 }
@@ -59,16 +61,16 @@ func TestLatePlayerStartsWithTheNewestGroup(t *testing.T) {
 // With ?cache=no a player starts at the live edge, with the next keyframe.
 func TestPlayerWithoutCacheStartsAtTheLiveEdge(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	watcher := play(t, s, "channel/key").record()
-	ffmpegPublish(t, mediaPath(fileVideo), s.url("channel/key"))
-	before := awaitTime(t, watcher, 1300)
-	got := awaitEvent(t, play(t, s, "channel/key?cache=no").record(), 1, keyframe)
+	s := stage.Start(t)
+	watcher := stage.Play(t, s, "channel/key").Record()
+	stage.FfmpegPublish(t, mediaPath(fileVideo), s.URL("channel/key"))
+	before := stage.AwaitTime(t, watcher, 1300)
+	got := stage.AwaitEvent(t, stage.Play(t, s, "channel/key?cache=no").Record(), 1, stage.Keyframe)
 
-	if start := events(got); !slices.Equal(start, []string{metadata, videoHeader, keyframe}) {
+	if start := stage.Events(got); !slices.Equal(start, []string{stage.Metadata, stage.VideoHeader, stage.Keyframe}) {
 		t.Errorf("it starts with %q", start)
 	}
-	last := frames(before)[len(frames(before))-1]
+	last := stage.Frames(before)[len(stage.Frames(before))-1]
 	if first := got[len(got)-1]; first.Timestamp <= last.Timestamp {
 		t.Errorf("it starts at %d ms, but was started at %d ms", first.Timestamp, last.Timestamp)
 	}
@@ -77,7 +79,7 @@ func TestPlayerWithoutCacheStartsAtTheLiveEdge(t *testing.T) {
 // lastIndex returns the place of the newest message of a description.
 func lastIndex(messages []rtmp.Message, what string) int {
 	for i, m := range slices.Backward(messages) {
-		if describe(m) == what {
+		if stage.Describe(m) == what {
 			return i
 		}
 	}
@@ -87,17 +89,17 @@ func lastIndex(messages []rtmp.Message, what string) int {
 // A player stays when its publisher goes, and goes on with the next publication.
 func TestPlayerGoesOnWhenThePublisherRestarts(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := stage.Start(t)
 	const path = "channel/key"
-	player := play(t, s, path).record()
+	player := stage.Play(t, s, path).Record()
 	for range 2 {
-		ffmpegPublish(t, mediaPath(fileAV), s.url(path), "-t", "1.5").succeed(1500*time.Millisecond + soon)
+		stage.FfmpegPublish(t, mediaPath(fileAV), s.URL(path), "-t", "1.5").Succeed(1500*time.Millisecond + stage.Soon)
 	}
-	got := events(awaitEvent(t, player, 2, rtmp.CodePlayUnpublishNotify))
+	got := stage.Events(stage.AwaitEvent(t, player, 2, rtmp.CodePlayUnpublishNotify))
 
 	publication := []string{
-		streamBegin, rtmp.CodePlayPublishNotify, metadata, videoHeader, audioHeader, keyframe,
-		streamEOF, rtmp.CodePlayUnpublishNotify,
+		stage.StreamBegin, rtmp.CodePlayPublishNotify, stage.Metadata, stage.VideoHeader, stage.AudioHeader, stage.Keyframe,
+		stage.StreamEOF, rtmp.CodePlayUnpublishNotify,
 	}
 	want := slices.Concat(publication, publication)
 	// What FFmpeg says at its end is its own business.

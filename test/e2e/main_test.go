@@ -4,15 +4,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
-)
 
-// serverBinary is the server under test.
-var serverBinary string
+	"github.com/AgustinSRG/rtmp-server/test/stage"
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -38,11 +36,9 @@ func TestMain(m *testing.M) {
 
 // prepare builds the server and makes the media, once for all tests.
 func prepare(dir string) error {
-	serverBinary = filepath.Join(dir, "rtmp-server")
-	build := exec.Command("go", "build", "-race", "-o", serverBinary, ".")
-	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the server: %w\n%s", err, out)
+	stage.Binary = filepath.Join(dir, "rtmp-server")
+	if err := stage.Build(stage.Binary, "-race"); err != nil {
+		return err
 	}
 	return generateMedia(dir)
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // The test media: FLV files with a keyframe each second.
@@ -156,7 +158,7 @@ func listPackets(t *testing.T, file string, options ...string) map[string][]pack
 	t.Helper()
 	list := filepath.Join(t.TempDir(), "packets")
 	args := slices.Concat([]string{"-i", file}, options, []string{"-f", "framemd5", list})
-	ffmpeg(t, args...).succeed(2 * soon)
+	stage.Ffmpeg(t, args...).Succeed(2 * stage.Soon)
 	text, err := os.ReadFile(list)
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +274,7 @@ func checkStart(t *testing.T, file string) (before []rtmp.Message) {
 	if first < 0 {
 		return nil // audio only
 	}
-	if what := describe(list[first]); what != keyframe {
+	if what := stage.Describe(list[first]); what != stage.Keyframe {
 		t.Errorf("%s begins with a %s", file, what)
 	}
 	return list[:first]
@@ -283,6 +285,6 @@ func checkDecodes(t *testing.T, file string) {
 	t.Helper()
 	// Not to the null format, which complains of equal timestamps: GStreamer sends
 	// some when it is late.
-	ffmpeg(t, "-xerror", "-i", file, "-fps_mode", "passthrough", "-enc_time_base", "1/1000",
-		"-f", "framecrc", "-y", os.DevNull).succeed(2 * soon)
+	stage.Ffmpeg(t, "-xerror", "-i", file, "-fps_mode", "passthrough", "-enc_time_base", "1/1000",
+		"-f", "framecrc", "-y", os.DevNull).Succeed(2 * stage.Soon)
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // trackMap describes a second track, as Enhanced RTMP v2 has it.
@@ -85,24 +87,24 @@ func withData(messages []rtmp.Message, metadata []byte, others [][]byte) []rtmp.
 func TestFFmpegPlaysStreamsWithAwkwardMetadata(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 139, 141, 160, 198)
-	s := startServer(t)
+	s := stage.Start(t)
 	const path = "channel/key"
-	publisher := publish(t, s, path)
+	publisher := stage.Publish(t, s, path)
 	ctx, stop := context.WithCancel(t.Context())
 	fed := make(chan error, 1)
 	go func() {
-		_, err := publisher.feed(ctx, withData(messagesOf(t, mediaPath(fileAV)), awkwardMetadata(), dataMessages()))
+		_, err := feed(ctx, publisher, withData(messagesOf(t, mediaPath(fileAV)), awkwardMetadata(), dataMessages()))
 		fed <- err
 	}()
 
-	watcher := awaitTime(t, play(t, s, path).record(), 2000)
+	watcher := stage.AwaitTime(t, stage.Play(t, s, path).Record(), 2000)
 	var shown bytes.Buffer
-	probe := launch(t, &shown, "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height:format_tags",
-		"-of", "default=noprint_wrappers=1", s.url(path))
-	player := ffmpeg(t, "-xerror", "-i", s.url(path), "-map", "0:v", "-map", "0:a", "-t", "2",
+	probe := stage.Launch(t, &shown, "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height:format_tags",
+		"-of", "default=noprint_wrappers=1", s.URL(path))
+	player := stage.Ffmpeg(t, "-xerror", "-i", s.URL(path), "-map", "0:v", "-map", "0:a", "-t", "2",
 		"-fps_mode", "passthrough", "-f", "framecrc", "-y", "/dev/null")
-	probe.succeed(4 * soon)
-	player.succeed(4 * soon)
+	probe.Succeed(4 * stage.Soon)
+	player.Succeed(4 * stage.Soon)
 	stop()
 	if err := <-fed; err != nil {
 		t.Error(err)
@@ -128,7 +130,7 @@ func checkData(t *testing.T, messages []rtmp.Message) {
 	for _, m := range messages {
 		switch {
 		case m.Type != rtmp.TypeData:
-		case describe(m) == metadata:
+		case stage.Describe(m) == stage.Metadata:
 			if !bytes.Contains(m.Payload, amf.Append(nil, trackMap)) {
 				t.Errorf("the track map is missing in %.500q", m.Payload)
 			}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // nginxConfig is of an nginx that passes on what is published to it, and fetches
@@ -52,17 +54,17 @@ func startNginx(t *testing.T, url string) (addr string) {
 	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, addr, url), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	nginx := startProgram(t, "nginx", "-e", "stderr", "-p", dir, "-c", config)
-	for overdue := time.Now().Add(soon); ; {
+	nginx := stage.StartProgram(t, "nginx", "-e", "stderr", "-p", dir, "-c", config)
+	for overdue := time.Now().Add(stage.Soon); ; {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			_ = conn.Close()
 			return addr
 		}
-		if time.Now().After(overdue) || !pause(t.Context(), 20*time.Millisecond) {
-			_ = nginx.cmd.Process.Kill()
-			<-nginx.done
-			t.Fatalf("nginx does not listen: %v\n%s", err, nginx.output.String())
+		if time.Now().After(overdue) || !stage.Pause(t.Context(), 20*time.Millisecond) {
+			_ = nginx.Cmd.Process.Kill()
+			<-nginx.Done
+			t.Fatalf("nginx does not listen: %v\n%s", err, nginx.Output.String())
 		}
 	}
 }
@@ -72,13 +74,13 @@ func startNginx(t *testing.T, url string) (addr string) {
 func TestNginxPushes(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 214)
-	s := startServer(t, "PUBLISH_GRACE_SECONDS=0") // nginx-rtmp hangs up without a goodbye
+	s := stage.Start(t, "PUBLISH_GRACE_SECONDS=0") // nginx-rtmp hangs up without a goodbye
 	const path = "channel/key"
-	addr := startNginx(t, s.url(path))
+	addr := startNginx(t, s.URL(path))
 	file := filepath.Join(t.TempDir(), "played.flv")
-	player := ffmpeg(t, "-i", s.url(path), "-c", "copy", "-copyts", "-f", "flv", file)
-	s.awaitLine("msg=play")
-	ffmpegPublish(t, mediaPath(fileAV), "rtmp://"+addr+"/push/any").succeed(mediaLength + soon)
+	player := stage.Ffmpeg(t, "-i", s.URL(path), "-c", "copy", "-copyts", "-f", "flv", file)
+	s.AwaitLine("msg=play")
+	stage.FfmpegPublish(t, mediaPath(fileAV), "rtmp://"+addr+"/push/any").Succeed(mediaLength + stage.Soon)
 
 	missing := checkStored(t, playing{player, "ffmpeg", file, 0}, packetsOf(t, mediaPath(fileAV)))
 	for kind, m := range missing {
@@ -92,20 +94,20 @@ func TestNginxPushes(t *testing.T) {
 func TestNginxPulls(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 214)
-	s := startServer(t)
+	s := stage.Start(t)
 	const path = "channel/key"
-	player, err := tryPlay(t, "", startNginx(t, s.url(path)), "pull/local")
+	player, err := stage.TryPlay(t, "", startNginx(t, s.URL(path)), "pull/local")
 	if err != nil {
 		t.Fatal(err)
 	}
-	played := player.record()
-	s.awaitLine("msg=play")
-	ffmpegPublish(t, mediaPath(fileAV), s.url(path)).succeed(mediaLength + soon)
+	played := player.Record()
+	s.AwaitLine("msg=play")
+	stage.FfmpegPublish(t, mediaPath(fileAV), s.URL(path)).Succeed(mediaLength + stage.Soon)
 
 	want := framesOf(t, mediaPath(fileAV))
 	got := 0
-	all, ok := played.await(soon, func(m rtmp.Message) bool {
-		if isMedia(m) {
+	all, ok := played.Await(stage.Soon, func(m rtmp.Message) bool {
+		if stage.IsMedia(m) {
 			got++
 		}
 		return got == len(want)
@@ -113,7 +115,7 @@ func TestNginxPulls(t *testing.T) {
 	if !ok {
 		t.Errorf("%d frames came of %d", got, len(want))
 	}
-	if err := sameFrames(frames(all), want); err != nil {
+	if err := stage.SameFrames(stage.Frames(all), want); err != nil {
 		t.Error(err)
 	}
 }

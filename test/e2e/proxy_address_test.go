@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // balance is how a load balancer begins a connection on behalf of a client.
@@ -39,9 +41,9 @@ func proxyV2(client netip.AddrPort) string {
 var proxyVersions = map[string]balance{"version 1": proxyV1, "version 2": proxyV2}
 
 // dialBalanced connects as a load balancer does for a client.
-func dialBalanced(t *testing.T, addr string, header string, secure bool) (*client, error) {
+func dialBalanced(t *testing.T, addr string, header string, secure bool) (*stage.Client, error) {
 	t.Helper()
-	return dialThrough(t, addr, func(conn *net.TCPConn) (io.ReadWriter, error) {
+	return stage.DialThrough(t, addr, func(conn *net.TCPConn) (io.ReadWriter, error) {
 		_, err := io.WriteString(conn, header)
 		if !secure {
 			return conn, err
@@ -52,10 +54,10 @@ func dialBalanced(t *testing.T, addr string, header string, secure bool) (*clien
 
 func TestBalancedClientsHaveTheirOwnAddress(t *testing.T) {
 	t.Parallel()
-	pair := newIssuer(t).issue(t, t.TempDir())
-	s := startServer(t, append(pair.settings(), "PROXY_PROTOCOL_FROM=127.0.0.0/8", "MAX_IP_CONCURRENT_CONNECTIONS=1",
+	pair := stage.NewIssuer(t).Issue(t, t.TempDir())
+	s := stage.Start(t, append(pair.Settings(), "PROXY_PROTOCOL_FROM=127.0.0.0/8", "MAX_IP_CONCURRENT_CONNECTIONS=1",
 		"RTMP_PLAY_WHITELIST=198.51.100.0/24,2001:db8::/32")...)
-	ports := map[string]string{"RTMP": s.addr, "RTMPS": s.secureAddr()}
+	ports := map[string]string{"RTMP": s.Addr, "RTMPS": s.SecureAddr()}
 	host := byte(0)
 	for version, header := range proxyVersions {
 		for protocol, addr := range ports {
@@ -70,10 +72,10 @@ func TestBalancedClientsHaveTheirOwnAddress(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if err := first.start("channel", "key", watching); err != nil {
+					if err := first.Start("channel", "key", stage.Watching); err != nil {
 						t.Errorf("a client on the play whitelist: %v", err)
 					}
-					s.awaitLine("msg=play", " addr="+client.String()+" ")
+					s.AwaitLine("msg=play", " addr="+client.String()+" ")
 
 					start := time.Now()
 					if _, err := dialBalanced(t, addr, header(client), secure); err == nil {
@@ -90,18 +92,18 @@ func TestBalancedClientsHaveTheirOwnAddress(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				checkRefused(t, c, c.start("channel", "key", watching), rtmp.CodePlayFailed)
-				s.awaitLine("msg=end", " addr="+client.String()+" ", `reason="play denied"`)
+				stage.CheckRefused(t, c, c.Start("channel", "key", stage.Watching), rtmp.CodePlayFailed)
+				s.AwaitLine("msg=end", " addr="+client.String()+" ", `reason="play denied"`)
 			})
 		}
 	}
 	t.Run("no header", func(t *testing.T) {
-		c, err := dialBalanced(t, s.addr, "", false)
+		c, err := dialBalanced(t, s.Addr, "", false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkRefused(t, c, c.start("channel", "key", watching), rtmp.CodePlayFailed) // the balancer is not on the list
-		s.awaitLine("msg=end", " addr="+c.conn.LocalAddr().String()+" ", `reason="play denied"`)
+		stage.CheckRefused(t, c, c.Start("channel", "key", stage.Watching), rtmp.CodePlayFailed) // the balancer is not on the list
+		s.AwaitLine("msg=end", " addr="+c.Conn.LocalAddr().String()+" ", `reason="play denied"`)
 	})
 }
 
@@ -110,18 +112,18 @@ func TestBalancedClientsHaveTheirOwnAddress(t *testing.T) {
 func TestProxyHeadersOfStrangersAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, trusted := range []string{"", "192.0.2.0/24"} {
-		s := startServer(t, "PROXY_PROTOCOL_FROM="+trusted, "LOG_DEBUG=YES")
+		s := stage.Start(t, "PROXY_PROTOCOL_FROM="+trusted, "LOG_DEBUG=YES")
 		claimed := netip.MustParseAddrPort("198.51.100.7:4242")
 		refused := 0
 		for version, header := range proxyVersions {
 			refused++
-			if _, err := dialBalanced(t, s.addr, header(claimed), false); err == nil {
+			if _, err := dialBalanced(t, s.Addr, header(claimed), false); err == nil {
 				t.Errorf("%s, %q trusted: a stranger's header was accepted", version, trusted)
 				continue
 			}
-			s.awaitLines(refused, soon, "level=DEBUG msg=end", `reason="not RTMP"`)
-			for _, line := range s.log.all() {
-				if holds(line, []string{claimed.Addr().String()}) {
+			s.AwaitLines(refused, stage.Soon, "level=DEBUG msg=end", `reason="not RTMP"`)
+			for _, line := range s.Log.All() {
+				if stage.Holds(line, []string{claimed.Addr().String()}) {
 					t.Errorf("%s, %q trusted: %s", version, trusted, line)
 				}
 			}

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // reconnectLimit is the longest pause between two attempts to reach Redis, with
@@ -14,16 +16,16 @@ const reconnectLimit = 12 * time.Second
 
 // checkKill has Redis end a session of its own channel, once the server hears
 // it for the nth time.
-func checkKill(t *testing.T, s *server, r *redisServer, subscription int, channel string, within time.Duration) {
+func checkKill(t *testing.T, s *stage.Server, r *stage.Redis, subscription int, channel string, within time.Duration) {
 	t.Helper()
-	s.awaitLines(subscription, reconnectLimit, redisBack)
-	victim, err := tryPlay(t, "", s.addr, channel+"/key")
+	s.AwaitLines(subscription, reconnectLimit, stage.RedisBack)
+	victim, err := stage.TryPlay(t, "", s.Addr, channel+"/key")
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := victim.record()
-	r.publish("kill-session>" + channel)
-	if !session.awaitEnd(within) {
+	session := victim.Record()
+	r.Publish("kill-session>" + channel)
+	if !session.AwaitEnd(within) {
 		t.Errorf("kill-session>%s was not carried out within %v", channel, within)
 	}
 }
@@ -33,28 +35,28 @@ func checkKill(t *testing.T, s *server, r *redisServer, subscription int, channe
 func TestStreamDoesNotNoticeThatRedisIsRestarted(t *testing.T) {
 	t.Parallel()
 	const restarts = 20
-	r := newRedis(t)
-	s := startServer(t, r.settings()...)
-	s.awaitLine(redisLost)
-	n := startPlainNumbered(t, s, "channel")
+	r := stage.NewRedis(t)
+	s := stage.Start(t, r.Settings()...)
+	s.AwaitLine(stage.RedisLost)
+	n := stage.StartPlainNumbered(t, s, "channel")
 	for i := range restarts {
-		r.start()
+		r.Start()
 		checkKill(t, s, r, i+1, fmt.Sprint("victim", i), commandLimit)
 		sig := syscall.SIGKILL
 		if i%2 == 0 {
 			sig = syscall.SIGTERM
 		}
-		r.end(sig)
-		s.awaitLines(i+2, soon, redisLost) // one at the start
+		r.End(sig)
+		s.AwaitLines(i+2, stage.Soon, stage.RedisLost) // one at the start
 	}
-	n.flows()
-	n.checkUnharmed()
+	n.Flows()
+	n.CheckUnharmed()
 	// Each outage is one line, and not one for each attempt. An attempt may meet
 	// Redis while it starts, which is another reason.
-	s.stop()
+	s.Stop()
 	lost := 0
-	for _, line := range s.log.all() {
-		if strings.Contains(line, redisLost) {
+	for _, line := range s.Log.All() {
+		if strings.Contains(line, stage.RedisLost) {
 			lost++
 		}
 	}
@@ -65,29 +67,29 @@ func TestStreamDoesNotNoticeThatRedisIsRestarted(t *testing.T) {
 
 func TestStreamDoesNotNoticeThatRedisIsFrozen(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	s := startCommanded(t, r)
-	n := startPlainNumbered(t, s, "channel")
-	r.signal(syscall.SIGSTOP)
+	r := stage.StartRedis(t)
+	s := stage.StartCommanded(t, r)
+	n := stage.StartPlainNumbered(t, s, "channel")
+	r.Signal(syscall.SIGSTOP)
 	for range 30 { // 3 s
-		pause(t.Context(), 100*time.Millisecond)
+		stage.Pause(t.Context(), 100*time.Millisecond)
 	}
-	n.flows()
-	if _, err := tryPublish(t, "", s.addr, "second/key"); err != nil {
+	n.Flows()
+	if _, err := stage.TryPublish(t, "", s.Addr, "second/key"); err != nil {
 		t.Errorf("a publisher while Redis is frozen: %v", err)
 	}
-	r.signal(syscall.SIGCONT)
+	r.Signal(syscall.SIGCONT)
 	checkKill(t, s, r, 1, "victim", commandLimit)
-	n.checkUnharmed()
+	n.CheckUnharmed()
 }
 
 func TestStreamDoesNotNoticeAFloodFromRedis(t *testing.T) {
 	t.Parallel()
 	const messages = 100_000
-	r := startRedis(t)
-	s := startCommanded(t, r)
-	n := startPlainNumbered(t, s, "channel")
-	id := attr(s.awaitLine("msg=publish"), "stream_id")
+	r := stage.StartRedis(t)
+	s := stage.StartCommanded(t, r)
+	n := stage.StartPlainNumbered(t, s, "channel")
+	id := stage.Attr(s.AwaitLine("msg=publish"), "stream_id")
 	junk := []string{
 		"", ">", "|", ">>>", "kill-session", "kill-session>", "kill-session>|", "kill-session>a|b", "Kill-Session>channel",
 		"kill-session >channel", "close-stream>channel", "close-stream>channel|", "drop-table>channel", "\x00\xff\xfe", "kill-session>\xff",
@@ -100,17 +102,17 @@ func TestStreamDoesNotNoticeAFloodFromRedis(t *testing.T) {
 	}
 	flood[messages/2] = "kill-session>" + strings.Repeat("c", 32<<10)
 	start := time.Now()
-	r.publish(flood...)
+	r.Publish(flood...)
 	// Redis is faster than a server under the race detector, so that a part of
 	// the flood is still to be read.
 	checkKill(t, s, r, 1, "victim", 2*commandLimit)
 	took := time.Since(start)
-	n.flows()
-	n.checkUnharmed()
-	s.stop()
+	n.Flows()
+	n.CheckUnharmed()
+	s.Stop()
 	ignored := 0
-	for _, line := range s.log.all() {
-		if strings.Contains(line, redisIgnored) {
+	for _, line := range s.Log.All() {
+		if strings.Contains(line, stage.RedisIgnored) {
 			ignored++
 		}
 		if len(line) > 4<<10 {
@@ -130,22 +132,22 @@ func TestStreamDoesNotNoticeAFloodFromRedis(t *testing.T) {
 // the commands before it are carried out, and the log says what happened.
 func TestStreamDoesNotNoticeAHugeMessageFromRedis(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	s := startCommanded(t, r)
-	n := startPlainNumbered(t, s, "channel")
+	r := stage.StartRedis(t)
+	s := stage.StartCommanded(t, r)
+	n := stage.StartPlainNumbered(t, s, "channel")
 	for i := range 3 {
-		victim := play(t, s, fmt.Sprint("before", i, "/key")).record()
+		victim := stage.Play(t, s, fmt.Sprint("before", i, "/key")).Record()
 		// Redis hands them on together.
-		r.publish("junk", fmt.Sprint("kill-session>before", i), "kill-session>"+strings.Repeat("c", 1<<20))
-		if !victim.awaitEnd(commandLimit) {
+		r.Publish("junk", fmt.Sprint("kill-session>before", i), "kill-session>"+strings.Repeat("c", 1<<20))
+		if !victim.AwaitEnd(commandLimit) {
 			t.Error("the command before the huge message was not carried out")
 		}
 		checkKill(t, s, r, i+2, fmt.Sprint("victim", i), commandLimit)
 	}
-	for _, line := range s.awaitLines(3, soon, redisLost) {
+	for _, line := range s.AwaitLines(3, stage.Soon, stage.RedisLost) {
 		if !strings.Contains(line, "too large") {
 			t.Errorf("no word of the size in: %s", line)
 		}
 	}
-	n.checkUnharmed()
+	n.CheckUnharmed()
 }

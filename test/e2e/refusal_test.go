@@ -8,39 +8,41 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 func TestWrongKeyIsRefusedWithinASecond(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
-	early, err := tryPlay(t, "", s.addr, "channel/guess")
+	s := stage.Start(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	early, err := stage.TryPlay(t, "", s.Addr, "channel/guess")
 	if err != nil {
 		t.Fatalf("a player with any key may wait for a channel that is not live: %v", err)
 	}
-	waiting := early.record()
-	watcher := play(t, s, "channel/key").record()
-	ffmpegPublish(t, mediaPath(fileAV), s.url("channel/key"))
-	awaitEvent(t, watcher, 1, keyframe)
+	waiting := early.Record()
+	watcher := stage.Play(t, s, "channel/key").Record()
+	stage.FfmpegPublish(t, mediaPath(fileAV), s.URL("channel/key"))
+	stage.AwaitEvent(t, watcher, 1, stage.Keyframe)
 
 	t.Run("client", func(t *testing.T) {
-		c, err := tryPlay(t, "", s.addr, "channel/guess")
-		checkRefused(t, c, err, rtmp.CodePlayBadName)
+		c, err := stage.TryPlay(t, "", s.Addr, "channel/guess")
+		stage.CheckRefused(t, c, err, rtmp.CodePlayBadName)
 	})
 	t.Run("waiting client", func(t *testing.T) {
-		if !waiting.awaitEnd(time.Second) {
+		if !waiting.AwaitEnd(time.Second) {
 			t.Error("it is still connected a second after the publisher came")
 		}
-		for _, event := range events(waiting.all()) {
+		for _, event := range stage.Events(waiting.All()) {
 			if event == rtmp.CodePlayBadName {
 				return
 			}
 		}
-		t.Errorf("it was told %q", events(waiting.all()))
+		t.Errorf("it was told %q", stage.Events(waiting.All()))
 	})
-	for _, p := range players {
-		t.Run(p.name, func(t *testing.T) {
+	for _, p := range stage.Players {
+		t.Run(p.Name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "got.flv")
-			_ = p.play(t, s.url("channel/guess"), file).wait(soon) // not all take it for a failure
+			_ = p.Play(t, s.URL("channel/guess"), file).Wait(stage.Soon) // not all take it for a failure
 			if info, err := os.Stat(file); err == nil && info.Size() > media.FLVHeaderSize+media.BackPointerSize {
 				t.Errorf("it stored %d bytes", info.Size())
 			}
@@ -52,19 +54,19 @@ func TestWrongKeyIsRefusedWithinASecond(t *testing.T) {
 // the first one notices.
 func TestBusyChannelRefusesTheSecondPublisher(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := stage.Start(t)
 	const path = "channel/key"
-	player := play(t, s, path).record()
-	first := ffmpegPublish(t, mediaPath(fileAV), s.url(path))
-	awaitTime(t, player, 1000)
+	player := stage.Play(t, s, path).Record()
+	first := stage.FfmpegPublish(t, mediaPath(fileAV), s.URL(path))
+	stage.AwaitTime(t, player, 1000)
 
-	ffmpegPublish(t, mediaPath(fileVideo), s.url(path)).refuse(3 * time.Second)
-	second, err := tryPublish(t, "", s.addr, path)
-	checkRefused(t, second, err, rtmp.CodePublishBadName)
+	stage.FfmpegPublish(t, mediaPath(fileVideo), s.URL(path)).Refuse(3 * time.Second)
+	second, err := stage.TryPublish(t, "", s.Addr, path)
+	stage.CheckRefused(t, second, err, rtmp.CodePublishBadName)
 
-	first.succeed(mediaLength + soon)
-	got := frames(awaitEvent(t, player, 1, streamEOF))
-	if err := sameFrames(got, framesOf(t, mediaPath(fileAV))); err != nil {
+	first.Succeed(mediaLength + stage.Soon)
+	got := stage.Frames(stage.AwaitEvent(t, player, 1, stage.StreamEOF))
+	if err := stage.SameFrames(got, framesOf(t, mediaPath(fileAV))); err != nil {
 		t.Error(err)
 	}
 }

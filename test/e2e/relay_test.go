@@ -6,25 +6,27 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // playing is a player program and the file it writes.
 type playing struct {
-	*program
+	*stage.Program
 	name, file string
 	drops      int
 }
 
 // playAll starts one player of each kind and waits until the server knows them.
-func playAll(t *testing.T, s *server, path string, already int) []playing {
+func playAll(t *testing.T, s *stage.Server, path string, already int) []playing {
 	t.Helper()
 	var all []playing
 	dir := t.TempDir()
-	for _, p := range players {
-		file := filepath.Join(dir, p.name+".flv")
-		all = append(all, playing{p.play(t, s.url(path), file), p.name, file, p.drops})
+	for _, p := range stage.Players {
+		file := filepath.Join(dir, p.Name+".flv")
+		all = append(all, playing{p.Play(t, s.URL(path), file), p.Name, file, p.Drops})
 	}
-	s.awaitLines(already+len(all), 2*soon, "msg=play")
+	s.AwaitLines(already+len(all), 2*stage.Soon, "msg=play")
 	return all
 }
 
@@ -38,14 +40,14 @@ func TestPlayersGetWhatWasPublished(t *testing.T) {
 			t.Parallel()
 			conformance.Covers(t, 214)
 			// FFmpeg's goodbye is lost now and then, see ffmpegPublish.
-			s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
+			s := stage.Start(t, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
 			const path = "channel/key"
-			watcher := play(t, s, path).record()
+			watcher := stage.Play(t, s, path).Record()
 			waiting := playAll(t, s, path, 1)
-			publisher := ffmpegPublish(t, mediaPath(name), s.url(path))
-			awaitTime(t, watcher, 2200)
+			publisher := stage.FfmpegPublish(t, mediaPath(name), s.URL(path))
+			stage.AwaitTime(t, watcher, 2200)
 			late := playAll(t, s, path, 1+len(waiting))
-			publisher.succeed(mediaLength + soon)
+			publisher.Succeed(mediaLength + stage.Soon)
 
 			sent := packetsOf(t, mediaPath(name))
 			for _, p := range waiting {
@@ -73,7 +75,7 @@ func TestPlayersGetWhatWasPublished(t *testing.T) {
 // end, that begins with a keyframe and decodes.
 func checkStored(t *testing.T, p playing, sent map[string][]packet) map[string]skipped {
 	t.Helper()
-	p.succeed(soon)
+	p.Succeed(stage.Soon)
 	return checkFile(t, p, sent)
 }
 
@@ -106,20 +108,20 @@ func TestFFmpegPlaysWhatGStreamerPublishes(t *testing.T) {
 		t.Run(sink.name, func(t *testing.T) {
 			t.Parallel()
 			conformance.Covers(t, 214)
-			s := startServer(t)
-			url, dir := s.url("channel/key"), t.TempDir()
+			s := stage.Start(t)
+			url, dir := s.URL("channel/key"), t.TempDir()
 			sent, got := filepath.Join(dir, "sent.flv"), filepath.Join(dir, "got.flv")
-			player := ffmpeg(t, "-i", url, "-c", "copy", "-copyts", "-f", "flv", got)
-			watcher := play(t, s, "channel/key").record()
-			s.awaitLines(2, soon, "msg=play")
-			gstreamerPublish(t, sent, sink.name, "location="+url+sink.options).succeed(4*time.Second + 2*soon)
+			player := stage.Ffmpeg(t, "-i", url, "-c", "copy", "-copyts", "-f", "flv", got)
+			watcher := stage.Play(t, s, "channel/key").Record()
+			s.AwaitLines(2, stage.Soon, "msg=play")
+			gstreamerPublish(t, sent, sink.name, "location="+url+sink.options).Succeed(4*time.Second + 2*stage.Soon)
 
-			relayed, all := frames(awaitEvent(t, watcher, 1, streamEOF)), framesOf(t, sent)
+			relayed, all := stage.Frames(stage.AwaitEvent(t, watcher, 1, stage.StreamEOF)), framesOf(t, sent)
 			before := len(all) - len(relayed)
-			if err := sameFrames(relayed, all[max(0, before):]); err != nil {
+			if err := stage.SameFrames(relayed, all[max(0, before):]); err != nil {
 				t.Error(err)
 			}
-			if i := lastIndex(all[:max(0, before)], keyframe); i >= 0 {
+			if i := lastIndex(all[:max(0, before)], stage.Keyframe); i >= 0 {
 				t.Errorf("it begins after the keyframe of %d ms", all[i].Timestamp)
 			}
 			for kind, m := range checkStored(t, playing{player, "ffmpeg", got, 0}, packetsOf(t, sent)) {
@@ -136,13 +138,13 @@ func TestFFmpegPlaysWhatGStreamerPublishes(t *testing.T) {
 func TestGStreamerPlaysByLibrtmp(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 214)
-	s := startServer(t)
-	url, file := s.url("channel/key"), filepath.Join(t.TempDir(), "played.flv")
-	player := startProgram(t, "gst-launch-1.0", "-q", "rtmpsrc", "location="+url+" live=1", "!",
+	s := stage.Start(t)
+	url, file := s.URL("channel/key"), filepath.Join(t.TempDir(), "played.flv")
+	player := stage.StartProgram(t, "gst-launch-1.0", "-q", "rtmpsrc", "location="+url+" live=1", "!",
 		"filesink", "buffer-mode=unbuffered", "location="+file)
-	s.awaitLine("msg=play")
-	ffmpegPublish(t, mediaPath(fileAV), url).succeed(mediaLength + soon)
-	s.awaitLines(2, soon, "msg=play")
+	s.AwaitLine("msg=play")
+	stage.FfmpegPublish(t, mediaPath(fileAV), url).Succeed(mediaLength + stage.Soon)
+	s.AwaitLines(2, stage.Soon, "msg=play")
 	for kind, m := range checkFile(t, playing{player, "rtmpsrc", file, 0}, packetsOf(t, mediaPath(fileAV))) {
 		if m.start != 0 {
 			t.Errorf("the first %d %s packets are missing", m.start, kind)
@@ -151,9 +153,9 @@ func TestGStreamerPlaysByLibrtmp(t *testing.T) {
 }
 
 // gstreamerPublish publishes 4 s with a sink, and stores them in a file too.
-func gstreamerPublish(t *testing.T, file string, sink ...string) *program {
+func gstreamerPublish(t *testing.T, file string, sink ...string) *stage.Program {
 	t.Helper()
-	return startProgram(t, "gst-launch-1.0", append([]string{
+	return stage.StartProgram(t, "gst-launch-1.0", append([]string{
 		"-q",
 		"videotestsrc", "is-live=true", "num-buffers=120", "!", "video/x-raw,width=640,height=360,framerate=30/1", "!",
 		"x264enc", "key-int-max=30", "speed-preset=ultrafast", "tune=zerolatency", "!", "h264parse", "!", "mux.",

@@ -9,19 +9,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 func TestTLSVersions(t *testing.T) {
 	t.Parallel()
-	ca := newIssuer(t)
-	s := startServer(t, ca.issue(t, t.TempDir()).settings()...)
+	ca := stage.NewIssuer(t)
+	s := stage.Start(t, ca.Issue(t, t.TempDir()).Settings()...)
 	for version, allowed := range map[uint16]bool{
 		tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true,
 	} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
-			config := ca.config()
+			config := ca.Config()
 			config.MinVersion, config.MaxVersion = version, version
-			conn, err := tls.DialWithDialer(&net.Dialer{Timeout: soon}, "tcp", s.secureAddr(), config)
+			conn, err := tls.DialWithDialer(&net.Dialer{Timeout: stage.Soon}, "tcp", s.SecureAddr(), config)
 			if (err == nil) != allowed {
 				t.Errorf("handshake: %v", err)
 			}
@@ -30,19 +32,19 @@ func TestTLSVersions(t *testing.T) {
 			}
 		})
 	}
-	s.awaitLines(2, soon, "msg=end", `reason="TLS handshake failed"`)
+	s.AwaitLines(2, stage.Soon, "msg=end", `reason="TLS handshake failed"`)
 }
 
 func TestPlainRTMPOnTheRTMPSPortIsClosedAtOnce(t *testing.T) {
 	t.Parallel()
-	ca := newIssuer(t)
-	s := startServer(t, ca.issue(t, t.TempDir()).settings()...)
+	ca := stage.NewIssuer(t)
+	s := stage.Start(t, ca.Issue(t, t.TempDir()).Settings()...)
 	start := time.Now()
-	if _, err := dialFrom(t, "", s.secureAddr()); err == nil {
+	if _, err := stage.DialFrom(t, "", s.SecureAddr()); err == nil {
 		t.Error("a handshake without TLS was accepted")
 	}
-	_, err := dialThrough(t, s.addr, func(conn *net.TCPConn) (io.ReadWriter, error) {
-		return tls.Client(conn, ca.config()), nil
+	_, err := stage.DialThrough(t, s.Addr, func(conn *net.TCPConn) (io.ReadWriter, error) {
+		return tls.Client(conn, ca.Config()), nil
 	})
 	if err == nil {
 		t.Error("the RTMP port speaks TLS")
@@ -50,9 +52,9 @@ func TestPlainRTMPOnTheRTMPSPortIsClosedAtOnce(t *testing.T) {
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("it took %v", took)
 	}
-	publish(t, s, "channel/key")
-	s.awaitLine("msg=publish")
-	for _, line := range s.log.all() {
+	stage.Publish(t, s, "channel/key")
+	s.AwaitLine("msg=publish")
+	for _, line := range s.Log.All() {
 		if strings.Contains(line, "msg=end") {
 			t.Errorf("port scans are no news: %s", line)
 		}
@@ -62,16 +64,16 @@ func TestPlainRTMPOnTheRTMPSPortIsClosedAtOnce(t *testing.T) {
 // The limit counts RTMP and RTMPS together.
 func TestConnectionLimitIsSharedByBothPorts(t *testing.T) {
 	t.Parallel()
-	ca := newIssuer(t)
-	s := startServer(t, append(ca.issue(t, t.TempDir()).settings(), "MAX_IP_CONCURRENT_CONNECTIONS=2")...)
-	dialSecure(t, s, ca.config())
-	if _, err := dialFrom(t, "", s.addr); err != nil {
+	ca := stage.NewIssuer(t)
+	s := stage.Start(t, append(ca.Issue(t, t.TempDir()).Settings(), "MAX_IP_CONCURRENT_CONNECTIONS=2")...)
+	stage.DialSecure(t, s, ca.Config())
+	if _, err := stage.DialFrom(t, "", s.Addr); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dialFrom(t, "", s.addr); err == nil {
+	if _, err := stage.DialFrom(t, "", s.Addr); err == nil {
 		t.Error("a third connection was accepted by RTMP")
 	}
-	if conn, err := tls.Dial("tcp", s.secureAddr(), ca.config()); err == nil {
+	if conn, err := tls.Dial("tcp", s.SecureAddr(), ca.Config()); err == nil {
 		_ = conn.Close()
 		t.Error("a third connection was accepted by RTMPS")
 	}
@@ -79,31 +81,31 @@ func TestConnectionLimitIsSharedByBothPorts(t *testing.T) {
 
 func TestUnusableCertificateIsOneClearError(t *testing.T) {
 	t.Parallel()
-	ca, dir := newIssuer(t), t.TempDir()
-	good := ca.issue(t, dir)
+	ca, dir := stage.NewIssuer(t), t.TempDir()
+	good := ca.Issue(t, dir)
 	file := func(name string, text []byte) string {
 		path := filepath.Join(dir, name)
-		writeFile(t, path, text)
+		stage.WriteFile(t, path, text)
 		return path
 	}
-	secret := keyText(t, newKey(t))
+	secret := stage.KeyText(t, stage.NewKey(t))
 	otherKey := file("other.pem", secret)
-	half := ca.chain(t, good.key)
+	half := ca.Chain(t, good.Key)
 	tests := []struct{ name, cert, key, named string }{
-		{"no certificate", filepath.Join(dir, "nowhere.pem"), good.keyFile, "nowhere.pem"},
-		{"no key", good.certFile, filepath.Join(dir, "nowhere.pem"), "nowhere.pem"},
-		{"key of another", good.certFile, otherKey, "other.pem"},
-		{"swapped", good.keyFile, good.certFile, good.keyFile},
-		{"no PEM", file("junk.pem", []byte("junk")), good.keyFile, "junk.pem"},
-		{"half written", file("half.pem", half[:len(half)-100]), good.keyFile, "half.pem"},
-		{"empty", good.certFile, file("empty.pem", nil), "empty.pem"},
-		{"directory", dir, good.keyFile, dir},
+		{"no certificate", filepath.Join(dir, "nowhere.pem"), good.KeyFile, "nowhere.pem"},
+		{"no key", good.CertFile, filepath.Join(dir, "nowhere.pem"), "nowhere.pem"},
+		{"key of another", good.CertFile, otherKey, "other.pem"},
+		{"swapped", good.KeyFile, good.CertFile, good.KeyFile},
+		{"no PEM", file("junk.pem", []byte("junk")), good.KeyFile, "junk.pem"},
+		{"half written", file("half.pem", half[:len(half)-100]), good.KeyFile, "half.pem"},
+		{"empty", good.CertFile, file("empty.pem", nil), "empty.pem"},
+		{"directory", dir, good.KeyFile, dir},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := &pair{certFile: tt.cert, keyFile: tt.key}
-			status, stdout, stderr := runServer(t, append(p.settings(), "RTMP_PORT=0", "BIND_ADDRESS=127.0.0.1"))
+			p := &stage.Pair{CertFile: tt.cert, KeyFile: tt.key}
+			status, stdout, stderr := stage.Run(t, append(p.Settings(), "RTMP_PORT=0", "BIND_ADDRESS=127.0.0.1"))
 			var complaints []string
 			for line := range strings.Lines(stdout) {
 				if strings.Contains(line, "level=ERROR") {
@@ -128,7 +130,7 @@ func TestUnusableCertificateIsOneClearError(t *testing.T) {
 func TestCertificateAndKeyBelongTogether(t *testing.T) {
 	t.Parallel()
 	for given, missing := range map[string]string{"SSL_CERT": "SSL_KEY", "SSL_KEY": "SSL_CERT"} {
-		status, stdout, stderr := runServer(t, []string{given + "=/some/file.pem"})
+		status, stdout, stderr := stage.Run(t, []string{given + "=/some/file.pem"})
 		if status != 2 || stdout != "" || !strings.Contains(stderr, missing) || !strings.Contains(stderr, given) {
 			t.Errorf("%s alone: status %d, stdout %q, stderr %q", given, status, stdout, stderr)
 		}
@@ -143,8 +145,8 @@ func TestRTMPSPortInUseIsOneClearError(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	settings := append(newIssuer(t).issue(t, t.TempDir()).settings(), "RTMP_PORT=0", "BIND_ADDRESS=127.0.0.1", "SSL_PORT="+port)
-	status, stdout, stderr := runServer(t, settings)
+	settings := append(stage.NewIssuer(t).Issue(t, t.TempDir()).Settings(), "RTMP_PORT=0", "BIND_ADDRESS=127.0.0.1", "SSL_PORT="+port)
+	status, stdout, stderr := stage.Run(t, settings)
 	if status != 1 || stderr != "" || strings.Count(stdout, "level=ERROR") != 1 || !strings.Contains(stdout, fmt.Sprint(taken.Addr())) {
 		t.Errorf("status %d, stderr %q, stdout:\n%s", status, stderr, stdout)
 	}

@@ -6,24 +6,26 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // Programs publish and play by RTMPS, those that can verify the certificate. One
 // player uses RTMP beside it.
 func TestProgramsPublishAndPlayByRTMPS(t *testing.T) {
 	t.Parallel()
-	ca := newIssuer(t)
-	s := startServer(t, append(ca.issue(t, t.TempDir()).settings(), "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")...)
+	ca := stage.NewIssuer(t)
+	s := stage.Start(t, append(ca.Issue(t, t.TempDir()).Settings(), "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")...)
 	publishers := []struct {
 		name    string
-		publish func(t *testing.T, url string) *program
+		publish func(t *testing.T, url string) *stage.Program
 		exact   bool // it sends the packets of the file as they are
 	}{
-		{"ffmpeg", func(t *testing.T, url string) *program {
-			return ffmpegPublish(t, mediaPath(fileVideo), url, "-tls_verify", "1", "-ca_file", ca.file)
+		{"ffmpeg", func(t *testing.T, url string) *stage.Program {
+			return stage.FfmpegPublish(t, mediaPath(fileVideo), url, "-tls_verify", "1", "-ca_file", ca.File)
 		}, true},
-		{"gstreamer", func(t *testing.T, url string) *program {
-			return startProgram(t, "gst-launch-1.0", "-q", "filesrc", "location="+mediaPath(fileVideo), "!", "flvdemux", "!",
+		{"gstreamer", func(t *testing.T, url string) *stage.Program {
+			return stage.StartProgram(t, "gst-launch-1.0", "-q", "filesrc", "location="+mediaPath(fileVideo), "!", "flvdemux", "!",
 				"h264parse", "!", "flvmux", "streamable=true", "!",
 				"rtmp2sink", "location="+url, "tls-validation-flags=0", "sync=true")
 		}, false},
@@ -34,19 +36,19 @@ func TestProgramsPublishAndPlayByRTMPS(t *testing.T) {
 			conformance.Covers(t, 214)
 			path, dir := from.name+"/key", t.TempDir()
 			file := func(name string) string { return filepath.Join(dir, name+".flv") }
-			plain := play(t, s, path).record()
+			plain := stage.Play(t, s, path).Record()
 			waiting := []playing{
-				{ffmpeg(t, "-tls_verify", "1", "-ca_file", ca.file, "-i", s.secureURL(path), "-c", "copy", "-copyts", "-f", "flv", file("ffmpeg")),
+				{stage.Ffmpeg(t, "-tls_verify", "1", "-ca_file", ca.File, "-i", s.SecureURL(path), "-c", "copy", "-copyts", "-f", "flv", file("ffmpeg")),
 					"ffmpeg", file("ffmpeg"), 0},
-				{startProgram(t, "gst-launch-1.0", "-q", "rtmp2src", "location="+s.secureURL(path), "tls-validation-flags=0", "!",
+				{stage.StartProgram(t, "gst-launch-1.0", "-q", "rtmp2src", "location="+s.SecureURL(path), "tls-validation-flags=0", "!",
 					"filesink", "location="+file("gstreamer")), "gstreamer", file("gstreamer"), 1},
 			}
-			s.awaitLines(1+len(waiting), 2*soon, "msg=play", " channel="+from.name+" ")
-			publisher := from.publish(t, s.secureURL(path))
-			publisher.succeed(mediaLength + 2*soon)
-			want := frames(awaitEvent(t, plain, 1, streamEOF))
+			s.AwaitLines(1+len(waiting), 2*stage.Soon, "msg=play", " channel="+from.name+" ")
+			publisher := from.publish(t, s.SecureURL(path))
+			publisher.Succeed(mediaLength + 2*stage.Soon)
+			want := stage.Frames(stage.AwaitEvent(t, plain, 1, stage.StreamEOF))
 			for _, p := range waiting {
-				p.succeed(soon)
+				p.Succeed(stage.Soon)
 				checkDecodes(t, p.file)
 				missing, err := comparePackets(packetsOf(t, mediaPath(fileVideo)), packetsOf(t, p.file))
 				switch lost := missing["video"]; {
@@ -57,7 +59,7 @@ func TestProgramsPublishAndPlayByRTMPS(t *testing.T) {
 				}
 				got := framesOf(t, p.file)
 				if p.name == "gstreamer" { // which stores what came as it came
-					if err := sameFrames(got, want[:max(len(want)-p.drops, len(got))]); err != nil {
+					if err := stage.SameFrames(got, want[:max(len(want)-p.drops, len(got))]); err != nil {
 						t.Errorf("%s and the player by RTMP: %v", p.name, err)
 					}
 				}

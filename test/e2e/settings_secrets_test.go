@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // A server with secrets everywhere, and nobody at the other ends who would take
@@ -19,8 +21,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 	gone := nobody.Addr().String()
 	_ = nobody.Close()
 	long := marker + strings.Repeat("x", 32)
-	r := startRedis(t, "--requirepass", "another")
-	common := r.settings("REDIS_PASSWORD="+marker, "LOG_DEBUG=YES", "JWT_SECRET="+long, "CONTROL_SECRET="+long)
+	r := stage.StartRedis(t, "--requirepass", "another")
+	common := r.Settings("REDIS_PASSWORD="+marker, "LOG_DEBUG=YES", "JWT_SECRET="+long, "CONTROL_SECRET="+long)
 	tests := map[string][]string{
 		"callback":                          {"CALLBACK_URL=http://user:" + marker + "@" + gone + "/?token=" + marker},
 		"callback of a host without a name": {"CALLBACK_URL=https://user:" + marker + "@host.invalid/?token=" + marker},
@@ -32,17 +34,17 @@ func TestSecretsAreNotShown(t *testing.T) {
 	for name, settings := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startServer(t, append(settings, common...)...)
+			s := stage.Start(t, append(settings, common...)...)
 			for _, path := range []string{"channel/" + marker, "channel/" + marker + "?token=" + marker} {
-				refused, err := tryPublish(t, "", s.addr, path)
-				checkRefused(t, refused, err, rtmp.CodePublishDenied)
-				if _, err := tryPlay(t, "", s.addr, path); err != nil {
+				refused, err := stage.TryPublish(t, "", s.Addr, path)
+				stage.CheckRefused(t, refused, err, rtmp.CodePublishDenied)
+				if _, err := stage.TryPlay(t, "", s.Addr, path); err != nil {
 					t.Error(err)
 				}
 			}
-			s.awaitLine(redisLost)
-			s.stop()
-			checkNoMarker(t, strings.Join(s.log.all(), "\n"))
+			s.AwaitLine(stage.RedisLost)
+			s.Stop()
+			checkNoMarker(t, strings.Join(s.Log.All(), "\n"))
 		})
 	}
 }
@@ -50,7 +52,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 // A control server's URL with a password in it cannot be used, and is not shown.
 func TestControlURLWithAPasswordIsRefusedUnseen(t *testing.T) {
 	t.Parallel()
-	status, stdout, stderr := runServer(t, []string{
+	status, stdout, stderr := stage.Run(t, []string{
 		"RTMP_PORT=0", "CONTROL_USE=YES", "CONTROL_SECRET=" + marker, "CONTROL_BASE_URL=ws://user:" + marker + "@127.0.0.1",
 	})
 	if status == 0 {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // marker is a secret that must not appear anywhere.
@@ -94,7 +96,7 @@ func checkNoMarker(t *testing.T, texts ...string) {
 
 func TestTheTableKnowsEverySetting(t *testing.T) {
 	t.Parallel()
-	_, help, _ := runServer(t, nil, "--help")
+	_, help, _ := stage.Run(t, nil, "--help")
 	var names []string
 	for _, match := range regexp.MustCompile(`(?m)^  ([A-Z][A-Z0-9_]+)`).FindAllStringSubmatch(help, -1) {
 		names = append(names, match[1])
@@ -109,7 +111,7 @@ func TestTheTableKnowsEverySetting(t *testing.T) {
 // that it says what is in effect and ends.
 func firstLine(t *testing.T, settings []string) string {
 	t.Helper()
-	status, stdout, stderr := runServer(t, settings)
+	status, stdout, stderr := stage.Run(t, settings)
 	line, _, _ := strings.Cut(stdout, "\n")
 	if status != 1 || stderr != "" || !strings.Contains(line, `msg="rtmp-server `) {
 		t.Fatalf("status %d, stderr %q, first line %q", status, stderr, line)
@@ -141,7 +143,7 @@ func checkEffective(t *testing.T, name string, v value, taken string) {
 	if v.set != "" {
 		settings = append(settings, name+"="+v.set)
 	}
-	if got := attr(firstLine(t, settings), name); got != shown {
+	if got := stage.Attr(firstLine(t, settings), name); got != shown {
 		t.Errorf("%s=%s is %q in effect, want %q", name, v.set, got, shown)
 	}
 }
@@ -169,12 +171,12 @@ func TestEachUnsetOrBlankSettingHasItsDefault(t *testing.T) {
 		}
 		line := firstLine(t, settings)
 		for name, values := range settingValues {
-			if got := attr(line, name); got != values.fallback && name != "BIND_ADDRESS" {
+			if got := stage.Attr(line, name); got != values.fallback && name != "BIND_ADDRESS" {
 				t.Errorf("%s: %s is %q in effect, want %q", blank, name, got, values.fallback)
 			}
 		}
 	}
-	if got := attr(firstLine(t, []string{"RTMP_PORT=" + takenPort(t)}), "BIND_ADDRESS"); got != "" {
+	if got := stage.Attr(firstLine(t, []string{"RTMP_PORT=" + takenPort(t)}), "BIND_ADDRESS"); got != "" {
 		t.Errorf("BIND_ADDRESS is %q in effect by default", got)
 	}
 }
@@ -185,7 +187,7 @@ func TestEachSettingRefusesJunk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, junk := range values.junk {
-				status, stdout, stderr := runServer(t, append(slices.Clone(companions[name]), name+"="+junk))
+				status, stdout, stderr := stage.Run(t, append(slices.Clone(companions[name]), name+"="+junk))
 				if status != 2 || stdout != "" || !strings.Contains(stderr, name+"=") || !strings.Contains(stderr, "expected") {
 					t.Errorf("%s=%.40q: status %d, stdout %q, stderr %.300q", name, junk, status, stdout, stderr)
 				}
@@ -200,9 +202,9 @@ func TestEachSettingRefusesJunk(t *testing.T) {
 func TestDotEnvFileIsReadAndNeverOverrides(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	writeFile(t, dir+"/.env", []byte("BIND_ADDRESS=203.0.113.1\nRTMP_CHUNK_SIZE=4096\nID_MAX_LENGTH=7\nJWT_SECRET='"+marker+"'\n"))
+	stage.WriteFile(t, dir+"/.env", []byte("BIND_ADDRESS=203.0.113.1\nRTMP_CHUNK_SIZE=4096\nID_MAX_LENGTH=7\nJWT_SECRET='"+marker+"'\n"))
 	run := func() (int, string) {
-		cmd := serverCommand(t, []string{"ID_MAX_LENGTH=9"})
+		cmd := stage.ServerCommand(t, []string{"ID_MAX_LENGTH=9"})
 		cmd.Dir = dir
 		out, _ := cmd.CombinedOutput()
 		checkNoMarker(t, string(out))
@@ -210,10 +212,10 @@ func TestDotEnvFileIsReadAndNeverOverrides(t *testing.T) {
 	}
 	status, out := run()
 	line, _, _ := strings.Cut(out, "\n")
-	if status != 1 || attr(line, "RTMP_CHUNK_SIZE") != "4096" || attr(line, "ID_MAX_LENGTH") != "9" || attr(line, "JWT_SECRET") != "***" {
+	if status != 1 || stage.Attr(line, "RTMP_CHUNK_SIZE") != "4096" || stage.Attr(line, "ID_MAX_LENGTH") != "9" || stage.Attr(line, "JWT_SECRET") != "***" {
 		t.Errorf("status %d, first line %s", status, line)
 	}
-	writeFile(t, dir+"/.env", []byte("RTMP_CHUNK_SIZE=4096\n"+marker+"\n"))
+	stage.WriteFile(t, dir+"/.env", []byte("RTMP_CHUNK_SIZE=4096\n"+marker+"\n"))
 	if status, out = run(); status != 2 || !strings.Contains(out, "line 2") {
 		t.Errorf("status %d: %s", status, out)
 	}
@@ -249,25 +251,25 @@ func TestStreamWithExtremeSettings(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startServer(t, end.settings...)
-			player := play(t, s, end.path).record()
-			publisher := publish(t, s, end.path)
+			s := stage.Start(t, end.settings...)
+			player := stage.Play(t, s, end.path).Record()
+			publisher := stage.Publish(t, s, end.path)
 			want := framesOf(t, mediaPath(fileVideo))
 			for _, m := range want {
-				m.Stream = publisher.stream
+				m.Stream = publisher.Stream
 				if err := publisher.WriteMessage(m); err != nil {
 					t.Fatal(err)
 				}
 			}
-			publisher.record()
-			if err := publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{float64(publisher.stream)}}.Message(0)); err != nil {
+			publisher.Record()
+			if err := publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{float64(publisher.Stream)}}.Message(0)); err != nil {
 				t.Fatal(err)
 			}
-			if err := sameFrames(frames(awaitEvent(t, player, 1, rtmp.CodePlayUnpublishNotify)), want); err != nil {
+			if err := stage.SameFrames(stage.Frames(stage.AwaitEvent(t, player, 1, rtmp.CodePlayUnpublishNotify)), want); err != nil {
 				t.Error(err)
 			}
-			s.stop()
-			checkNoMarker(t, strings.Join(s.log.all(), "\n"))
+			s.Stop()
+			checkNoMarker(t, strings.Join(s.Log.All(), "\n"))
 		})
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // stallLimit is within how long a viewer that stopped reading has to be gone. The
@@ -21,39 +23,39 @@ const stallLimit = 10 * time.Second
 func TestStalledViewerIsClosedAndHarmsNobody(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 158)
-	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	s := stage.Start(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
 	const path = "channel/key"
-	watcher := play(t, s, path).record()
-	publisher := publish(t, s, path)
-	publisher.record()
+	watcher := stage.Play(t, s, path).Record()
+	publisher := stage.Publish(t, s, path)
+	publisher.Record()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var sent []rtmp.Message
 	var failed error
 	var feeding sync.WaitGroup
 	messages := messagesOf(t, mediaPath(fileHeavy))
-	feeding.Go(func() { sent, failed = publisher.feed(ctx, messages) })
-	awaitEvent(t, watcher, 1, keyframe)
+	feeding.Go(func() { sent, failed = feed(ctx, publisher, messages) })
+	stage.AwaitEvent(t, watcher, 1, stage.Keyframe)
 
 	stalled := []struct {
 		name  string
-		stall func(t *testing.T, s *server, path string)
+		stall func(t *testing.T, s *stage.Server, path string)
 	}{
-		{"ffmpeg", func(t *testing.T, s *server, path string) {
-			stopProgram(t, "ffmpeg", "-nostdin", "-v", "error", "-i", s.url(path), "-c", "copy", "-f", "flv", "-")
+		{"ffmpeg", func(t *testing.T, s *stage.Server, path string) {
+			stopProgram(t, "ffmpeg", "-nostdin", "-v", "error", "-i", s.URL(path), "-c", "copy", "-f", "flv", "-")
 		}},
-		{"rtmpdump", func(t *testing.T, s *server, path string) {
-			stopProgram(t, "rtmpdump", "-q", "--live", "-r", s.url(path))
+		{"rtmpdump", func(t *testing.T, s *stage.Server, path string) {
+			stopProgram(t, "rtmpdump", "-q", "--live", "-r", s.URL(path))
 		}},
-		{"gstreamer", func(t *testing.T, s *server, path string) {
-			stopProgram(t, "gst-launch-1.0", "-q", "rtmp2src", "location="+s.url(path), "!", "fdsink", "fd=1")
+		{"gstreamer", func(t *testing.T, s *stage.Server, path string) {
+			stopProgram(t, "gst-launch-1.0", "-q", "rtmp2src", "location="+s.URL(path), "!", "fdsink", "fd=1")
 		}},
-		{"small buffer", func(t *testing.T, s *server, path string) {
-			if err := play(t, s, path).conn.SetReadBuffer(4 << 10); err != nil {
+		{"small buffer", func(t *testing.T, s *stage.Server, path string) {
+			if err := stage.Play(t, s, path).Conn.SetReadBuffer(4 << 10); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"default buffer", func(t *testing.T, s *server, path string) { play(t, s, path) }},
+		{"default buffer", func(t *testing.T, s *stage.Server, path string) { stage.Play(t, s, path) }},
 	}
 	type stall struct {
 		name, id string
@@ -63,19 +65,19 @@ func TestStalledViewerIsClosedAndHarmsNobody(t *testing.T) {
 	for i, viewer := range stalled {
 		viewer.stall(t, s, path)
 		since := time.Now()
-		line := s.awaitLines(i+2, soon, "msg=play")[i+1]
-		stalls = append(stalls, stall{viewer.name, attr(line, "id"), since})
+		line := s.AwaitLines(i+2, stage.Soon, "msg=play")[i+1]
+		stalls = append(stalls, stall{viewer.name, stage.Attr(line, "id"), since})
 	}
 	for _, viewer := range stalls {
-		line := s.awaitLines(1, 3*stallLimit, "msg=end", " id="+viewer.id+" ")[0]
-		ended, err := time.Parse(time.RFC3339, attr(line, "time"))
+		line := s.AwaitLines(1, 3*stallLimit, "msg=end", " id="+viewer.id+" ")[0]
+		ended, err := time.Parse(time.RFC3339, stage.Attr(line, "time"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		took := ended.Sub(viewer.since)
 		t.Logf("%s was closed after %.1f s with %s bytes sent: %s",
-			viewer.name, took.Seconds(), attr(line, "bytes_out"), attr(line, "reason"))
-		if reason := attr(line, "reason"); reason != "peer stopped reading" && reason != "peer unreachable" {
+			viewer.name, took.Seconds(), stage.Attr(line, "bytes_out"), stage.Attr(line, "reason"))
+		if reason := stage.Attr(line, "reason"); reason != "peer stopped reading" && reason != "peer unreachable" {
 			t.Errorf("%s was closed because: %s", viewer.name, reason)
 		}
 		if took > stallLimit {
@@ -87,10 +89,10 @@ func TestStalledViewerIsClosedAndHarmsNobody(t *testing.T) {
 	if feeding.Wait(); failed != nil {
 		t.Fatal(failed)
 	}
-	if err := publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{float64(publisher.stream)}}.Message(0)); err != nil {
+	if err := publisher.WriteMessage(rtmp.Command{Name: "deleteStream", Args: []any{float64(publisher.Stream)}}.Message(0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := sameFrames(frames(awaitEvent(t, watcher, 1, streamEOF)), sent); err != nil {
+	if err := stage.SameFrames(stage.Frames(stage.AwaitEvent(t, watcher, 1, stage.StreamEOF)), sent); err != nil {
 		t.Errorf("the viewer that goes on: %v", err)
 	}
 }
@@ -100,15 +102,15 @@ func TestStalledViewerIsClosedAndHarmsNobody(t *testing.T) {
 func stopProgram(t *testing.T, name string, args ...string) {
 	t.Helper()
 	flow := &flow{running: make(chan struct{})}
-	p := launch(t, flow, name, args...)
-	timer := time.NewTimer(2 * soon)
+	p := stage.Launch(t, flow, name, args...)
+	timer := time.NewTimer(2 * stage.Soon)
 	defer timer.Stop()
 	select {
 	case <-flow.running:
 	case <-timer.C:
 		t.Fatalf("%s plays nothing", p)
 	}
-	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := p.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 func TestEachUnusableSettingIsNamed(t *testing.T) {
@@ -28,7 +30,7 @@ func TestEachUnusableSettingIsNamed(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name+"="+tt.value, func(t *testing.T) {
 			t.Parallel()
-			status, stdout, stderr := runServer(t, []string{tt.name + "=" + tt.value})
+			status, stdout, stderr := stage.Run(t, []string{tt.name + "=" + tt.value})
 			if status != 2 {
 				t.Errorf("status %d, want 2", status)
 			}
@@ -46,7 +48,7 @@ func TestAllUnusableSettingsAreNamedAtOnce(t *testing.T) {
 	for i, name := range names {
 		settings[i] = name + "=junk!"
 	}
-	status, _, stderr := runServer(t, settings)
+	status, _, stderr := stage.Run(t, settings)
 	if status != 2 {
 		t.Errorf("status %d, want 2", status)
 	}
@@ -65,7 +67,7 @@ func TestPortInUseIsOneClearError(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	status, stdout, stderr := runServer(t, []string{"BIND_ADDRESS=127.0.0.1", "RTMP_PORT=" + port})
+	status, stdout, stderr := stage.Run(t, []string{"BIND_ADDRESS=127.0.0.1", "RTMP_PORT=" + port})
 	if status != 1 {
 		t.Errorf("status %d, want 1", status)
 	}
@@ -84,7 +86,7 @@ func TestPortInUseIsOneClearError(t *testing.T) {
 func TestHelpListsEverySetting(t *testing.T) {
 	t.Parallel()
 	// Even with settings that could not be used.
-	status, stdout, stderr := runServer(t, []string{"RTMP_PORT=junk"}, "--help")
+	status, stdout, stderr := stage.Run(t, []string{"RTMP_PORT=junk"}, "--help")
 	if status != 0 || stderr != "" {
 		t.Errorf("status %d, stderr %q", status, stderr)
 	}
@@ -100,7 +102,7 @@ func TestHelpListsEverySetting(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	status, stdout, stderr := runServer(t, nil, "--version")
+	status, stdout, stderr := stage.Run(t, nil, "--version")
 	if status != 0 || stderr != "" || !strings.HasPrefix(stdout, "rtmp-server ") || strings.Count(stdout, "\n") != 1 {
 		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
@@ -108,7 +110,7 @@ func TestVersion(t *testing.T) {
 
 func TestUnknownArgumentIsAnError(t *testing.T) {
 	t.Parallel()
-	status, _, stderr := runServer(t, nil, "--prot=1935")
+	status, _, stderr := stage.Run(t, nil, "--prot=1935")
 	if status != 2 || !strings.Contains(stderr, "--prot=1935") {
 		t.Errorf("status %d, stderr %q", status, stderr)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // FFmpeg stores what it gets through a link that carries a fifth of the stream.
@@ -16,37 +18,37 @@ import (
 func TestSlowFFmpegStoresWholePictures(t *testing.T) {
 	t.Parallel()
 	const path = spoiledChannel + "/key"
-	n := newNetwork(t)
+	n := stage.NewNetwork(t)
 	file := filepath.Join(t.TempDir(), "slow.flv")
-	var s *server
-	var witness *journal[rtmp.Message]
-	var player, publisher *program
-	n.server.do(func() {
-		s = startServer(t, "BIND_ADDRESS="+serverHost, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
-		witness = play(t, s, path).record()
+	var s *stage.Server
+	var witness *stage.Journal[rtmp.Message]
+	var player, publisher *stage.Program
+	n.Server.Do(func() {
+		s = stage.Start(t, "BIND_ADDRESS="+stage.ServerHost, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
+		witness = stage.Play(t, s, path).Record()
 	})
-	n.viewer.do(func() {
-		player = ffmpeg(t, "-i", s.url(path), "-c", "copy", "-copyts", "-f", "flv", file)
+	n.Viewer.Do(func() {
+		player = stage.Ffmpeg(t, "-i", s.URL(path), "-c", "copy", "-copyts", "-f", "flv", file)
 	})
-	id := attr(s.awaitLine("msg=play", " addr="+viewerHost+":"), "id")
-	n.server.do(func() {
-		publisher = ffmpeg(t, "-re", "-stream_loop", "-1", "-i", mediaPath(fileHeavy), "-t", "13", "-c", "copy",
-			"-f", "flv", s.url(path))
+	id := stage.Attr(s.AwaitLine("msg=play", " addr="+stage.ViewerHost+":"), "id")
+	n.Server.Do(func() {
+		publisher = stage.Ffmpeg(t, "-re", "-stream_loop", "-1", "-i", mediaPath(fileHeavy), "-t", "13", "-c", "copy",
+			"-f", "flv", s.URL(path))
 	})
-	awaitEvent(t, witness, 1, keyframe)
-	n.narrow(slowRate)
-	s.awaitLines(1, 20*time.Second, "too slow", " id="+id+" ")
-	publisher.succeed(20 * time.Second)
-	n.widen()
-	player.succeed(2 * soon)
+	stage.AwaitEvent(t, witness, 1, stage.Keyframe)
+	n.Narrow(slowRate)
+	s.AwaitLines(1, 20*time.Second, "too slow", " id="+id+" ")
+	publisher.Succeed(20 * time.Second)
+	n.Widen()
+	player.Succeed(2 * stage.Soon)
 
-	all := awaitEvent(t, witness, 1, streamEOF)
-	if missed := len(frames(all)) - len(framesOf(t, file)); missed < 100 {
-		t.Errorf("the slow viewer missed %d of %d frames", missed, len(frames(all)))
+	all := stage.AwaitEvent(t, witness, 1, stage.StreamEOF)
+	if missed := len(stage.Frames(all)) - len(framesOf(t, file)); missed < 100 {
+		t.Errorf("the slow viewer missed %d of %d frames", missed, len(stage.Frames(all)))
 	} else {
-		t.Logf("the slow viewer missed %d of %d frames", missed, len(frames(all)))
+		t.Logf("the slow viewer missed %d of %d frames", missed, len(stage.Frames(all)))
 	}
-	s.skipLines(id, viewerHost)
+	skipLines(s, id, stage.ViewerHost)
 	checkStart(t, file)
 	checkDecodes(t, file)
 	checkPictures(t, file, mediaPath(fileHeavy))

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // The heavy stream has 100 messages a second, video and audio in turn, and a
@@ -23,18 +25,18 @@ const (
 )
 
 // heavyContent is the heavy stream, with the headers that real encoders send.
-func heavyContent(t *testing.T) content {
+func heavyContent(t *testing.T) stage.Content {
 	t.Helper()
-	headers := slices.DeleteFunc(messagesOf(t, mediaPath(fileHeavy)), isMedia)
-	if got := events(headers); !slices.Equal(got, groupHeaders) {
+	headers := slices.DeleteFunc(messagesOf(t, mediaPath(fileHeavy)), stage.IsMedia)
+	if got := stage.Events(headers); !slices.Equal(got, groupHeaders) {
 		t.Fatalf("the headers are %q, want %q", got, groupHeaders)
 	}
-	return content{headers: headers, message: heavyMessage}
+	return stage.Content{Headers: headers, Message: heavyMessage}
 }
 
 // groupHeaders are what has to come before the keyframe where a viewer starts,
 // and where one goes on that was too slow.
-var groupHeaders = []string{metadata, videoHeader, audioHeader}
+var groupHeaders = []string{stage.Metadata, stage.VideoHeader, stage.AudioHeader}
 
 // heavyMessage is a frame of H.264 or AAC that has its number all over.
 func heavyMessage(stream uint32, number int) rtmp.Message {
@@ -49,7 +51,7 @@ func heavyMessage(stream uint32, number int) rtmp.Message {
 	}
 	count := binary.BigEndian.AppendUint32(nil, uint32(number))
 	m.Payload = slices.Concat(head, bytes.Repeat(count, size/len(count)))
-	m.Timestamp = uint32(number) * uint32(numberedEvery.Milliseconds())
+	m.Timestamp = uint32(number) * uint32(stage.NumberedEvery.Milliseconds())
 	return m
 }
 
@@ -74,7 +76,7 @@ type groupReader struct {
 }
 
 func (g *groupReader) fault(m rtmp.Message, what string) {
-	g.faults = append(g.faults, describe(m)+" of "+strconv.Itoa(int(m.Timestamp))+" ms behind message "+
+	g.faults = append(g.faults, stage.Describe(m)+" of "+strconv.Itoa(int(m.Timestamp))+" ms behind message "+
 		strconv.Itoa(g.next-1)+": "+what)
 }
 
@@ -91,8 +93,8 @@ func (g *groupReader) read(m rtmp.Message) {
 		g.fault(m, "time runs backwards")
 	}
 	g.newest = m.Timestamp
-	if !isMedia(m) {
-		g.headers = append(g.headers, describe(m))
+	if !stage.IsMedia(m) {
+		g.headers = append(g.headers, stage.Describe(m))
 		return
 	}
 	number := int(binary.BigEndian.Uint32(m.Payload[5:]))
@@ -123,7 +125,7 @@ func (g *groupReader) checkPlace(m rtmp.Message, number int) {
 		g.fault(m, "headers although nothing is missing")
 	case starts && !slices.Equal(g.headers, groupHeaders):
 		g.fault(m, "the group starts without its headers")
-	case (starts || g.blind) && describe(m) != keyframe && (!g.live || m.Type == rtmp.TypeVideo):
+	case (starts || g.blind) && stage.Describe(m) != stage.Keyframe && (!g.live || m.Type == rtmp.TypeVideo):
 		g.fault(m, "the group starts without a keyframe")
 	}
 	g.blind = g.blind && m.Type == rtmp.TypeAudio
@@ -162,32 +164,32 @@ type skipLine struct {
 const lagLimit = 4 * time.Second
 
 // skipLines returns what the log says of the slow viewer with an id and a host.
-func (s *server) skipLines(id, host string) []skipLine {
-	s.t.Helper()
+func skipLines(s *stage.Server, id, host string) []skipLine {
+	s.T.Helper()
 	var list []skipLine
-	for _, line := range s.log.all() {
-		if !holds(line, []string{"too slow"}) {
+	for _, line := range s.Log.All() {
+		if !stage.Holds(line, []string{"too slow"}) {
 			continue
 		}
-		s.t.Log(line)
-		if !holds(line, []string{"level=WARN", " id=" + id + " ", " addr=" + host + ":", " channel=" + spoiledChannel + " ", " limit=" + lagLimit.String() + " "}) {
-			s.t.Errorf("the log does not tell who was too slow, and for what: %s", line)
+		s.T.Log(line)
+		if !stage.Holds(line, []string{"level=WARN", " id=" + id + " ", " addr=" + host + ":", " channel=" + spoiledChannel + " ", " limit=" + lagLimit.String() + " "}) {
+			s.T.Errorf("the log does not tell who was too slow, and for what: %s", line)
 		}
-		lag, err := time.ParseDuration(attr(line, "lag"))
+		lag, err := time.ParseDuration(stage.Attr(line, "lag"))
 		if err != nil {
-			s.t.Fatalf("%v in %s", err, line)
+			s.T.Fatalf("%v in %s", err, line)
 		}
 		if lag <= lagLimit || lag > 2*lagLimit {
-			s.t.Errorf("the lag is odd: %s", line)
+			s.T.Errorf("the lag is odd: %s", line)
 		}
-		list = append(list, skipLine{lag, gap{number(s.t, line, "messages_skipped"), number(s.t, line, "bytes_skipped")}})
+		list = append(list, skipLine{lag, gap{number(s.T, line, "messages_skipped"), number(s.T, line, "bytes_skipped")}})
 	}
 	return list
 }
 
 func number(t *testing.T, line, name string) uint64 {
 	t.Helper()
-	n, err := strconv.ParseUint(attr(line, name), 10, 64)
+	n, err := strconv.ParseUint(stage.Attr(line, name), 10, 64)
 	if err != nil {
 		t.Fatalf("%v in %s", err, line)
 	}

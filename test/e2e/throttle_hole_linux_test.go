@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // lightContent is a stream that takes long to fill the buffers of a kernel: a
 // viewer that vanished is noticed by what it does not acknowledge.
-func lightContent(*testing.T) content { return content{message: numberedMessage} }
+func lightContent(*testing.T) stage.Content { return stage.Content{Message: stage.NumberedMessage} }
 
 // A viewer that vanishes without a word is closed within 10 s, and nobody else
 // notices.
@@ -17,7 +19,7 @@ func TestVanishedViewerIsClosed(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
-		content func(*testing.T) content
+		content func(*testing.T) stage.Content
 	}{
 		{"heavy stream", heavyContent},
 		{"light stream", lightContent},
@@ -25,21 +27,21 @@ func TestVanishedViewerIsClosed(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := startSpoiled(t, tt.content(t), func(s *server) *client { return dialPlain(t, s) })
-			awaitTime(t, b.viewer, 1000)
-			b.network.cut()
+			b := startSpoiled(t, tt.content(t), func(s *stage.Server) *stage.Client { return dialPlain(t, s) })
+			stage.AwaitTime(t, b.viewer, 1000)
+			b.network.Cut()
 			start := time.Now()
-			end := b.server.awaitLines(1, 2*stallLimit, "msg=end", " id="+b.id+" ")[0]
+			end := b.server.AwaitLines(1, 2*stallLimit, "msg=end", " id="+b.id+" ")[0]
 			took := time.Since(start)
 			t.Logf("closed after %.1f s: %s", took.Seconds(), end)
 			if took > stallLimit {
 				t.Errorf("the viewer that vanished was closed after %v", took)
 			}
-			if reason := attr(end, "reason"); reason != "peer stopped reading" && reason != "peer unreachable" {
+			if reason := stage.Attr(end, "reason"); reason != "peer stopped reading" && reason != "peer unreachable" {
 				t.Errorf("it was closed because: %s", reason)
 			}
-			b.flows()
-			b.checkUnharmed()
+			b.Flows()
+			b.CheckUnharmed()
 		})
 	}
 }
@@ -49,29 +51,29 @@ func TestVanishedViewerIsClosed(t *testing.T) {
 func TestViewerOutlivesAnOutage(t *testing.T) {
 	t.Parallel()
 	const outage = 2 * time.Second
-	b := startSpoiled(t, heavyContent(t), func(s *server) *client { return dialPlain(t, s) })
-	awaitTime(t, b.viewer, 1000)
-	b.network.cut()
-	before := len(b.viewer.all())
-	if !pause(t.Context(), outage) {
+	b := startSpoiled(t, heavyContent(t), func(s *stage.Server) *stage.Client { return dialPlain(t, s) })
+	stage.AwaitTime(t, b.viewer, 1000)
+	b.network.Cut()
+	before := len(b.viewer.All())
+	if !stage.Pause(t.Context(), outage) {
 		t.Fatal("the test was ended")
 	}
 	// What had arrived may not have been read yet; 2 s have ten times as much.
-	if after := len(b.viewer.all()); after > before+20 {
+	if after := len(b.viewer.All()); after > before+20 {
 		t.Errorf("%d messages came through a link that was cut", after-before)
 	}
-	b.network.mend()
+	b.network.Mend()
 	mended := time.Now()
 	last := b.witness()
-	awaitTime(t, b.viewer, last.Timestamp)
+	stage.AwaitTime(t, b.viewer, last.Timestamp)
 	t.Logf("the viewer was up to date %.1f s after the outage", time.Since(mended).Seconds())
-	b.flows()
+	b.Flows()
 	b.checkSkips(b.finish().gaps)
 }
 
 // witness returns the newest message that came to the viewer on the server's
 // machine.
 func (b *spoiled) witness() rtmp.Message {
-	all := b.numbered.viewer.all()
+	all := b.Viewer.All()
 	return all[len(all)-1]
 }

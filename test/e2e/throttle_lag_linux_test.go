@@ -10,16 +10,18 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // spoiled is a heavy stream with two viewers: one on the server's machine, that
 // has to get everything, and one on a link that can be spoiled.
 type spoiled struct {
-	*numbered
-	network *network
-	server  *server
+	*stage.Numbered
+	network *stage.Network
+	server  *stage.Server
 	conn    net.Conn // of the viewer
-	viewer  *journal[rtmp.Message]
+	viewer  *stage.Journal[rtmp.Message]
 	id      string // of the viewer, in the server's log
 	live    bool   // the server keeps no group
 }
@@ -27,27 +29,27 @@ type spoiled struct {
 const spoiledChannel = "channel"
 
 // startSpoiled starts it all. dial connects the second viewer.
-func startSpoiled(t *testing.T, what content, dial func(s *server) *client, settings ...string) *spoiled {
+func startSpoiled(t *testing.T, what stage.Content, dial func(s *stage.Server) *stage.Client, settings ...string) *spoiled {
 	t.Helper()
-	b := &spoiled{network: newNetwork(t)}
-	var publisher, witness, viewer *client
-	b.network.server.do(func() {
-		b.server = startServer(t, append(settings, "BIND_ADDRESS="+serverHost, "MAX_IP_CONCURRENT_CONNECTIONS=0")...)
+	b := &spoiled{network: stage.NewNetwork(t)}
+	var publisher, witness, viewer *stage.Client
+	b.network.Server.Do(func() {
+		b.server = stage.Start(t, append(settings, "BIND_ADDRESS="+stage.ServerHost, "MAX_IP_CONCURRENT_CONNECTIONS=0")...)
 		publisher, witness = dialPlain(t, b.server), dialPlain(t, b.server)
 	})
-	b.network.viewer.do(func() { viewer = dial(b.server) })
-	if err := viewer.start(spoiledChannel, "key", watching); err != nil {
+	b.network.Viewer.Do(func() { viewer = dial(b.server) })
+	if err := viewer.Start(spoiledChannel, "key", stage.Watching); err != nil {
 		t.Fatal(err)
 	}
-	b.id = attr(b.server.awaitLine("msg=play", " addr="+viewerHost+":"), "id")
-	b.conn, b.viewer = viewer.conn, viewer.record()
-	b.numbered = startContent(t, publisher, witness, spoiledChannel, what)
+	b.id = stage.Attr(b.server.AwaitLine("msg=play", " addr="+stage.ViewerHost+":"), "id")
+	b.conn, b.viewer = viewer.Conn, viewer.Record()
+	b.Numbered = stage.StartContent(t, publisher, witness, spoiledChannel, what)
 	return b
 }
 
-func dialPlain(t *testing.T, s *server) *client {
+func dialPlain(t *testing.T, s *stage.Server) *stage.Client {
 	t.Helper()
-	c, err := dialFrom(t, "", s.addr)
+	c, err := stage.DialFrom(t, "", s.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,12 +59,12 @@ func dialPlain(t *testing.T, s *server) *client {
 // finish ends the stream, wants the witness to have got everything, and returns
 // what the other viewer got up to the end.
 func (b *spoiled) finish() *groupReader {
-	b.t.Helper()
-	b.checkUnharmed()
-	all := awaitEvent(b.t, b.viewer, 1, rtmp.CodePlayUnpublishNotify)
-	got := readGroups(b.t, all, b.live)
-	if got.next != b.sent {
-		b.t.Errorf("the slow viewer's last message is %d, the stream's is %d", got.next-1, b.sent-1)
+	b.T.Helper()
+	b.CheckUnharmed()
+	all := stage.AwaitEvent(b.T, b.viewer, 1, rtmp.CodePlayUnpublishNotify)
+	got := readGroups(b.T, all, b.live)
+	if got.next != b.Sent {
+		b.T.Errorf("the slow viewer's last message is %d, the stream's is %d", got.next-1, b.Sent-1)
 	}
 	return got
 }
@@ -75,28 +77,30 @@ func (b *spoiled) finish() *groupReader {
 // Where the server keeps no group, it goes on at the live edge.
 func TestSlowViewerSkipsToKeyframes(t *testing.T) {
 	t.Parallel()
-	ca := newIssuer(t)
-	certificate := ca.issue(t, t.TempDir())
-	plain := func(t *testing.T, s *server, _ *rate.Limiter) *client { return dialPlain(t, s) }
-	narrow := func(n *network, _ *rate.Limiter) { n.narrow(slowRate) }
-	widen := func(n *network, _ *rate.Limiter) { n.widen() }
+	ca := stage.NewIssuer(t)
+	certificate := ca.Issue(t, t.TempDir())
+	plain := func(t *testing.T, s *stage.Server, _ *rate.Limiter) *stage.Client { return dialPlain(t, s) }
+	narrow := func(n *stage.Network, _ *rate.Limiter) { n.Narrow(slowRate) }
+	widen := func(n *stage.Network, _ *rate.Limiter) { n.Widen() }
 	tests := []struct {
 		name string
-		dial func(t *testing.T, s *server, pace *rate.Limiter) *client
+		dial func(t *testing.T, s *stage.Server, pace *rate.Limiter) *stage.Client
 		// slow bounds the viewer, and fast takes the bound away.
-		slow, fast func(n *network, pace *rate.Limiter)
+		slow, fast func(n *stage.Network, pace *rate.Limiter)
 		live       bool
 	}{
 		{"narrow link", plain, narrow, widen, false},
 		{
 			"narrow link, by RTMPS",
-			func(t *testing.T, s *server, _ *rate.Limiter) *client { return dialSecure(t, s, ca.config()) },
+			func(t *testing.T, s *stage.Server, _ *rate.Limiter) *stage.Client {
+				return stage.DialSecure(t, s, ca.Config())
+			},
 			narrow, widen, false,
 		},
 		{
 			"slow reader", dialSlowReader,
-			func(_ *network, pace *rate.Limiter) { pace.SetLimit(slowRate * 1000 / 8) },
-			func(_ *network, pace *rate.Limiter) { pace.SetLimit(rate.Inf) },
+			func(_ *stage.Network, pace *rate.Limiter) { pace.SetLimit(slowRate * 1000 / 8) },
+			func(_ *stage.Network, pace *rate.Limiter) { pace.SetLimit(rate.Inf) },
 			false,
 		},
 		{"narrow link, no group kept", plain, narrow, widen, true},
@@ -105,8 +109,8 @@ func TestSlowViewerSkipsToKeyframes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			pace := rate.NewLimiter(rate.Inf, slowReadSize)
-			dial := func(s *server) *client { return tt.dial(t, s, pace) }
-			settings := certificate.settings()
+			dial := func(s *stage.Server) *stage.Client { return tt.dial(t, s, pace) }
+			settings := certificate.Settings()
 			if tt.live {
 				settings = append(settings, "GOP_CACHE_SIZE_MB=0")
 			}
@@ -130,23 +134,23 @@ func TestSlowViewerSkipsToKeyframes(t *testing.T) {
 // awaitGaps waits until the viewer has missed something for the nth time, and has
 // gone on.
 func (b *spoiled) awaitGaps(n int, within time.Duration) {
-	b.t.Helper()
+	b.T.Helper()
 	reader := &groupReader{live: b.live}
-	if _, ok := b.viewer.await(within, func(m rtmp.Message) bool {
+	if _, ok := b.viewer.Await(within, func(m rtmp.Message) bool {
 		reader.read(m)
 		return len(reader.gaps) >= n
 	}); !ok {
-		b.t.Fatalf("the slow viewer skipped %d times within %v, want %d", len(reader.gaps), within, n)
+		b.T.Fatalf("the slow viewer skipped %d times within %v, want %d", len(reader.gaps), within, n)
 	}
 }
 
 // checkSkips wants the log to tell of the first gap at once, and of the others
 // in lines of their own or several together.
 func (b *spoiled) checkSkips(gaps []gap) {
-	b.t.Helper()
-	lines := b.server.skipLines(b.id, viewerHost)
+	b.T.Helper()
+	lines := skipLines(b.server, b.id, stage.ViewerHost)
 	if len(gaps) > 0 && len(lines) == 0 {
-		b.t.Error("the log does not tell of what the viewer missed")
+		b.T.Error("the log does not tell of what the viewer missed")
 	}
 	var sum gap
 	for i, missed := range gaps {
@@ -154,27 +158,27 @@ func (b *spoiled) checkSkips(gaps []gap) {
 		if len(lines) > 0 && lines[0].what.explains(sum) {
 			lines, sum = lines[1:], gap{}
 		} else if i == 0 {
-			b.t.Error("the log does not tell of the first gap")
+			b.T.Error("the log does not tell of the first gap")
 		}
 	}
 	if len(lines) > 0 {
-		b.t.Errorf("the viewer did not miss what the log says: %+v", lines)
+		b.T.Errorf("the viewer did not miss what the log says: %+v", lines)
 	}
 }
 
 // checkSum wants the last line of the viewer to tell of everything that it
 // missed.
 func (b *spoiled) checkSum(gaps []gap) {
-	b.t.Helper()
+	b.T.Helper()
 	_ = b.conn.Close()
-	end := b.server.awaitLine("msg=end", " id="+b.id+" ", "messages_skipped")
+	end := b.server.AwaitLine("msg=end", " id="+b.id+" ", "messages_skipped")
 	var missed gap
 	for _, g := range gaps {
 		missed.add(g)
 	}
-	told := gap{number(b.t, end, "messages_skipped"), number(b.t, end, "bytes_skipped")}
+	told := gap{number(b.T, end, "messages_skipped"), number(b.T, end, "bytes_skipped")}
 	if !told.explains(missed) {
-		b.t.Errorf("the viewer missed %+v, the log tells of %+v", missed, told)
+		b.T.Errorf("the viewer missed %+v, the log tells of %+v", missed, told)
 	}
 }
 
@@ -183,11 +187,11 @@ const slowReadSize = 4 << 10
 
 // dialSlowReader connects a client that reads no faster than a pace, with a
 // small buffer in its kernel.
-func dialSlowReader(t *testing.T, s *server, pace *rate.Limiter) *client {
+func dialSlowReader(t *testing.T, s *stage.Server, pace *rate.Limiter) *stage.Client {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	c, err := dialThrough(t, s.addr, func(conn *net.TCPConn) (io.ReadWriter, error) {
+	c, err := stage.DialThrough(t, s.Addr, func(conn *net.TCPConn) (io.ReadWriter, error) {
 		return struct {
 			io.Reader
 			io.Writer

@@ -7,6 +7,8 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // lastShort is the highest timestamp without an extended one, and the field that
@@ -19,17 +21,17 @@ const lastShort = 0xFFFFFF
 func TestPlayersFollowTimestampsOver24Bits(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 63, 64, 214)
-	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0", "RTMP_CHUNK_SIZE=128")
+	s := stage.Start(t, "MAX_IP_CONCURRENT_CONNECTIONS=0", "RTMP_CHUNK_SIZE=128")
 	const path = "channel/key"
 	waiting := playAll(t, s, path, 0)
-	modern := startFFmpeg8(t, "play", s.url(path))
-	s.awaitLines(len(waiting)+1, 2*soon, "msg=play")
+	modern := startFFmpeg8(t, "play", s.URL(path))
+	s.AwaitLines(len(waiting)+1, 2*stage.Soon, "msg=play")
 
 	messages := messagesOf(t, mediaPath(fileAV))
 	by := lastShort - timestampAfter(messages, 2000)
-	publisher := publish(t, s, path)
-	publisher.record()
-	publisher.sendShifted(messages, by)
+	publisher := stage.Publish(t, s, path)
+	publisher.Record()
+	sendShifted(publisher, messages, by)
 
 	sent := packetsOf(t, mediaPath(fileAV))
 	for _, p := range waiting {
@@ -43,7 +45,7 @@ func TestPlayersFollowTimestampsOver24Bits(t *testing.T) {
 			t.Errorf("%s has the first frame at %d ms, it was sent at %d ms", p.name, got[0].dts, want)
 		}
 	}
-	got := modern.streams(t, soon).packets
+	got := modern.streams(t, stage.Soon).packets
 	if _, err := comparePackets(map[string][]packet{"video 0": sent["video"], "audio 0": sent["audio"]}, got); err != nil {
 		t.Errorf("FFmpeg 8.1: %v", err)
 	}
@@ -61,26 +63,26 @@ func timestampAfter(messages []rtmp.Message, ms uint32) uint32 {
 
 // sendShifted publishes messages in real time with later timestamps, and stops
 // in an orderly way.
-func (c *client) sendShifted(messages []rtmp.Message, by uint32) {
-	c.t.Helper()
+func sendShifted(c *stage.Client, messages []rtmp.Message, by uint32) {
+	c.T.Helper()
 	start := time.Now()
 	for _, m := range messages {
-		pause(c.t.Context(), time.Until(start.Add(time.Duration(m.Timestamp)*time.Millisecond)))
+		stage.Pause(c.T.Context(), time.Until(start.Add(time.Duration(m.Timestamp)*time.Millisecond)))
 		m.Timestamp += by
-		m.Stream = c.stream
+		m.Stream = c.Stream
 		if err := c.WriteMessage(m); err != nil {
-			c.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 	}
-	c.unpublish()
+	unpublish(c)
 }
 
 // unpublish stops in an orderly way.
-func (c *client) unpublish() {
-	c.t.Helper()
-	stop := rtmp.Command{Name: "deleteStream", Transaction: 9, Args: []any{nil, float64(c.stream)}}
+func unpublish(c *stage.Client) {
+	c.T.Helper()
+	stop := rtmp.Command{Name: "deleteStream", Transaction: 9, Args: []any{nil, float64(c.Stream)}}
 	if err := c.WriteMessage(stop.Message(0)); err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 }
 
@@ -89,22 +91,22 @@ func (c *client) unpublish() {
 func TestPlayersEndWithThePublication(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 214)
-	s := startServer(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	s := stage.Start(t, "MAX_IP_CONCURRENT_CONNECTIONS=0")
 	const path = "channel/key"
 	all := playAll(t, s, path, 0)
-	modern := startFFmpeg8(t, "play", s.url(path))
-	all = append(all, playing{modern.program, "ffmpeg 8.1", "", 0},
-		playing{ffmpeg(t, "-i", s.url(path), "-c", "copy", "-f", "null", "-"), "ffmpeg to null", "", 0})
-	s.awaitLines(len(all), 2*soon, "msg=play")
-	publisher := publish(t, s, path)
-	publisher.record()
+	modern := startFFmpeg8(t, "play", s.URL(path))
+	all = append(all, playing{modern.Program, "ffmpeg 8.1", "", 0},
+		playing{stage.Ffmpeg(t, "-i", s.URL(path), "-c", "copy", "-f", "null", "-"), "ffmpeg to null", "", 0})
+	s.AwaitLines(len(all), 2*stage.Soon, "msg=play")
+	publisher := stage.Publish(t, s, path)
+	publisher.Record()
 	// Without the metadata of the file, whose length would have rtmpdump find the
 	// stream too short.
 	messages := slices.DeleteFunc(messagesOf(t, mediaPath(fileAV)), func(m rtmp.Message) bool { return m.Type == rtmp.TypeData })
-	publisher.sendShifted(messages, 0)
+	sendShifted(publisher, messages, 0)
 	stopped := time.Now()
 	for _, p := range all {
-		p.succeed(soon)
+		p.Succeed(stage.Soon)
 	}
 	if took := time.Since(stopped); took > time.Second {
 		t.Errorf("the last player ended after %v", took)

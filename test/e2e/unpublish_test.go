@@ -8,6 +8,8 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // However an encoder stops, its channel is free at once for the next one, and
@@ -15,56 +17,56 @@ import (
 func TestEachWayToStopFreesTheChannel(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 116)
-	s := startServer(t, "PUBLISH_TAKEOVER=never", "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
-	call := func(name string, stream bool, args ...any) func(*client) error {
-		return func(c *client) error {
+	s := stage.Start(t, "PUBLISH_TAKEOVER=never", "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")
+	call := func(name string, stream bool, args ...any) func(*stage.Client) error {
+		return func(c *stage.Client) error {
 			on := uint32(0)
 			if stream {
-				on = c.stream
+				on = c.Stream
 			}
 			return c.WriteMessage(rtmp.Command{Name: name, Transaction: 9, Args: args}.Message(on))
 		}
 	}
 	tests := []struct {
 		name string
-		stop func(*client) error
+		stop func(*stage.Client) error
 		told bool // that it stopped, on the connection that goes on
 	}{
 		{"FCUnpublish", call("FCUnpublish", false, "key"), true},
 		{"deleteStream", call("deleteStream", false, 1.0), true},
 		{"deleteStream by name", call("deleteStream", false, "key"), true},
 		{"closeStream", call("closeStream", true), true},
-		{"FIN", func(c *client) error { return c.conn.CloseWrite() }, false},
-		{"RST", func(c *client) error { c.reset(); return nil }, false},
+		{"FIN", func(c *stage.Client) error { return c.Conn.CloseWrite() }, false},
+		{"RST", func(c *stage.Client) error { c.Reset(); return nil }, false},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			path := string(rune('a'+i)) + "/key"
-			player := play(t, s, path).record()
-			first := publish(t, s, path)
-			answers := first.record()
+			player := stage.Play(t, s, path).Record()
+			first := stage.Publish(t, s, path)
+			answers := first.Record()
 			frame := framesOf(t, mediaPath(fileVideo))[0]
-			frame.Stream = first.stream
+			frame.Stream = first.Stream
 			if err := first.WriteMessage(frame); err != nil {
 				t.Fatal(err)
 			}
-			awaitEvent(t, player, 1, keyframe)
+			stage.AwaitEvent(t, player, 1, stage.Keyframe)
 			if err := tt.stop(first); err != nil {
 				t.Fatal(err)
 			}
 			stopped := time.Now()
-			awaitEvent(t, player, 1, rtmp.CodePlayUnpublishNotify)
+			stage.AwaitEvent(t, player, 1, rtmp.CodePlayUnpublishNotify)
 			if took := time.Since(stopped); took > time.Second {
 				t.Errorf("players were told after %v", took)
 			}
-			if _, err := tryPublish(t, "", s.addr, path); err != nil {
+			if _, err := stage.TryPublish(t, "", s.Addr, path); err != nil {
 				t.Errorf("the next publisher: %v", err)
 			}
-			awaitEvent(t, player, 2, rtmp.CodePlayPublishNotify)
+			stage.AwaitEvent(t, player, 2, rtmp.CodePlayPublishNotify)
 			if tt.told {
-				awaitEvent(t, answers, 1, rtmp.CodeUnpublishSuccess)
-			} else if !answers.awaitEnd(2 * time.Second) {
+				stage.AwaitEvent(t, answers, 1, rtmp.CodeUnpublishSuccess)
+			} else if !answers.AwaitEnd(2 * time.Second) {
 				t.Error("the connection is still open")
 			}
 		})
@@ -75,30 +77,30 @@ func TestEachWayToStopFreesTheChannel(t *testing.T) {
 // its channel is free for it at once.
 func TestPlayersHearNothingOfALostConnection(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, "PUBLISH_TAKEOVER=never", "PUBLISH_GRACE_SECONDS=300", "MAX_IP_CONCURRENT_CONNECTIONS=0")
-	for name, lose := range map[string]func(*client) error{
-		"FIN": func(c *client) error { return c.conn.CloseWrite() },
-		"RST": func(c *client) error { c.reset(); return nil },
+	s := stage.Start(t, "PUBLISH_TAKEOVER=never", "PUBLISH_GRACE_SECONDS=300", "MAX_IP_CONCURRENT_CONNECTIONS=0")
+	for name, lose := range map[string]func(*stage.Client) error{
+		"FIN": func(c *stage.Client) error { return c.Conn.CloseWrite() },
+		"RST": func(c *stage.Client) error { c.Reset(); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := name + "/key"
-			player := play(t, s, path).record()
+			player := stage.Play(t, s, path).Record()
 			for i := range 3 {
-				publisher := publish(t, s, path)
-				publisher.record()
+				publisher := stage.Publish(t, s, path)
+				publisher.Record()
 				frame := framesOf(t, mediaPath(fileVideo))[0]
-				frame.Stream = publisher.stream
+				frame.Stream = publisher.Stream
 				if err := publisher.WriteMessage(frame); err != nil {
 					t.Fatal(err)
 				}
-				awaitEvent(t, player, i+1, keyframe)
+				stage.AwaitEvent(t, player, i+1, stage.Keyframe)
 				if err := lose(publisher); err != nil {
 					t.Fatal(err)
 				}
-				s.awaitLines(i+1, soon, "msg=end", " role=publisher channel="+name+" ")
+				s.AwaitLines(i+1, stage.Soon, "msg=end", " role=publisher channel="+name+" ")
 			}
-			got := events(awaitEvent(t, player, 3, keyframe))
+			got := stage.Events(stage.AwaitEvent(t, player, 3, stage.Keyframe))
 			if n := count(got, rtmp.CodePlayPublishNotify); n != 1 || slices.Contains(got, rtmp.CodePlayUnpublishNotify) {
 				t.Errorf("the player was told %q", got)
 			}
@@ -120,23 +122,23 @@ func count(events []string, want string) (n int) {
 func TestFFmpegGoesOnWithAnEncoderThatIsBack(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 214)
-	s := startServer(t, "PUBLISH_GRACE_SECONDS=300")
+	s := stage.Start(t, "PUBLISH_GRACE_SECONDS=300")
 	const path = "channel/key"
-	watcher := play(t, s, path).record()
+	watcher := stage.Play(t, s, path).Record()
 	file := filepath.Join(t.TempDir(), "got.flv")
-	player := ffmpeg(t, "-i", s.url(path), "-c", "copy", "-copyts", "-f", "flv", file)
-	s.awaitLines(2, soon, "msg=play")
-	lost := ffmpegPublish(t, mediaPath(fileAV), s.url(path))
-	awaitTime(t, watcher, 1000)
-	_ = lost.cmd.Process.Kill()
-	s.awaitLine("msg=end", "role=publisher")
-	ffmpegPublish(t, mediaPath(fileAV), s.url(path), "-t", "1.5").succeed(1500*time.Millisecond + soon)
-	player.succeed(time.Second)
+	player := stage.Ffmpeg(t, "-i", s.URL(path), "-c", "copy", "-copyts", "-f", "flv", file)
+	s.AwaitLines(2, stage.Soon, "msg=play")
+	lost := stage.FfmpegPublish(t, mediaPath(fileAV), s.URL(path))
+	stage.AwaitTime(t, watcher, 1000)
+	_ = lost.Cmd.Process.Kill()
+	s.AwaitLine("msg=end", "role=publisher")
+	stage.FfmpegPublish(t, mediaPath(fileAV), s.URL(path), "-t", "1.5").Succeed(1500*time.Millisecond + stage.Soon)
+	player.Succeed(time.Second)
 	checkDecodes(t, file)
 	for kind, stored := range packetsOf(t, file) {
 		checkTimeGoesOn(t, kind, stored)
 	}
-	if got := events(awaitEvent(t, watcher, 1, rtmp.CodePlayUnpublishNotify)); count(got, videoHeader) != 2 {
+	if got := stage.Events(stage.AwaitEvent(t, watcher, 1, rtmp.CodePlayUnpublishNotify)); count(got, stage.VideoHeader) != 2 {
 		t.Errorf("it got %q", got)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // VLC plays and decodes to the end of the publication, and then ends by itself,
@@ -12,17 +14,17 @@ import (
 func TestVLCPlays(t *testing.T) {
 	t.Parallel()
 	conformance.Covers(t, 214)
-	s := startServer(t)
+	s := stage.Start(t)
 	const path = "channel/key"
-	player := vlc(t, s.url(path))
-	s.awaitLines(1, 2*soon, "msg=play")
-	ffmpegPublish(t, mediaPath(fileAV), s.url(path)).succeed(mediaLength + soon)
-	player.succeed(2 * soon)
+	player := vlc(t, s.URL(path))
+	s.AwaitLines(1, 2*stage.Soon, "msg=play")
+	stage.FfmpegPublish(t, mediaPath(fileAV), s.URL(path)).Succeed(mediaLength + stage.Soon)
+	player.Succeed(2 * stage.Soon)
 }
 
 // vlc plays a URL to its end, without a screen or a loudspeaker. VLC does not run
 // as root.
-func vlc(t *testing.T, url string) *program {
+func vlc(t *testing.T, url string) *stage.Program {
 	t.Helper()
 	args := []string{
 		"env", "HOME=/nonexistent", "cvlc", "--quiet", "--ignore-config",
@@ -31,5 +33,5 @@ func vlc(t *testing.T, url string) *program {
 	if os.Getuid() == 0 {
 		args = append([]string{"setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"}, args...)
 	}
-	return startProgram(t, args[0], args[1:]...)
+	return stage.StartProgram(t, args[0], args[1:]...)
 }

@@ -1,4 +1,4 @@
-package e2e
+package stage
 
 import (
 	"bytes"
@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// callbackEvent is a request that a backend got.
-type callbackEvent struct {
-	method, target string
-	user, password string
-	at             time.Time
-	token          string
-	header, claims map[string]any
+// Event is a request that a backend got.
+type Event struct {
+	Method, Target string
+	User, Password string
+	At             time.Time
+	Token          string
+	Header, Claims map[string]any
 
 	// Some of the claims; those that are missing are empty.
-	event, channel, key, clientIP, streamID, jti string
+	Event, Channel, Key, ClientIP, StreamID, Jti string
 }
 
 // readEvent reads a request and verifies its token.
-func readEvent(r *http.Request) (callbackEvent, error) {
-	e := callbackEvent{method: r.Method, target: r.RequestURI, at: time.Now()}
-	e.user, e.password, _ = r.BasicAuth()
+func readEvent(r *http.Request) (Event, error) {
+	e := Event{Method: r.Method, Target: r.RequestURI, At: time.Now()}
+	e.User, e.Password, _ = r.BasicAuth()
 	body, err := io.ReadAll(r.Body)
 	switch values := r.Header.Values("rtmp-event"); {
 	case err != nil:
@@ -42,16 +42,16 @@ func readEvent(r *http.Request) (callbackEvent, error) {
 	case len(values) != 1:
 		return e, fmt.Errorf("%d headers rtmp-event", len(values))
 	default:
-		e.token = values[0]
+		e.Token = values[0]
 	}
-	if e.header, e.claims, err = verifyToken(e.token, callbackSecret); err != nil {
+	if e.Header, e.Claims, err = verifyToken(e.Token, CallbackSecret); err != nil {
 		return e, fmt.Errorf("token: %w", err)
 	}
 	for name, field := range map[string]*string{
-		"event": &e.event, "channel": &e.channel, "key": &e.key,
-		"client_ip": &e.clientIP, "stream_id": &e.streamID, "jti": &e.jti,
+		"event": &e.Event, "channel": &e.Channel, "key": &e.Key,
+		"client_ip": &e.ClientIP, "stream_id": &e.StreamID, "jti": &e.Jti,
 	} {
-		*field, _ = e.claims[name].(string)
+		*field, _ = e.Claims[name].(string)
 	}
 	return e, nil
 }
@@ -98,9 +98,9 @@ func decodeObject(text []byte) (object map[string]any, err error) {
 	return object, nil
 }
 
-// seconds returns a claim that is a time, and 0 if it is not a whole number.
-func (e callbackEvent) seconds(name string) int64 {
-	number, _ := e.claims[name].(json.Number)
+// Seconds returns a claim that is a time, and 0 if it is not a whole number.
+func (e Event) Seconds(name string) int64 {
+	number, _ := e.Claims[name].(json.Number)
 	n, err := number.Int64()
 	if err != nil {
 		return 0

@@ -1,4 +1,4 @@
-package e2e
+package stage
 
 import (
 	"bufio"
@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// redisServer is a real Redis on a port of its own, which it keeps when it is
+// Redis is a real Redis on a port of its own, which it keeps when it is
 // started again.
-type redisServer struct {
+type Redis struct {
 	t    *testing.T
 	addr string
 	args []string
@@ -21,14 +21,14 @@ type redisServer struct {
 	done chan struct{} // closed when its output has ended
 }
 
-// newRedis returns a Redis that does not run. It is stopped when the test ends.
-func newRedis(t *testing.T, args ...string) *redisServer {
+// NewRedis returns a Redis that does not run. It is stopped when the test ends.
+func NewRedis(t *testing.T, args ...string) *Redis {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &redisServer{t: t, addr: l.Addr().String()}
+	r := &Redis{t: t, addr: l.Addr().String()}
 	_, port, _ := net.SplitHostPort(r.addr)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -36,19 +36,20 @@ func newRedis(t *testing.T, args ...string) *redisServer {
 	r.args = append([]string{
 		"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
 	}, args...)
-	t.Cleanup(func() { r.end(syscall.SIGKILL) })
+	t.Cleanup(func() { r.End(syscall.SIGKILL) })
 	return r
 }
 
-func startRedis(t *testing.T, args ...string) *redisServer {
+// StartRedis is NewRedis that runs.
+func StartRedis(t *testing.T, args ...string) *Redis {
 	t.Helper()
-	r := newRedis(t, args...)
-	r.start()
+	r := NewRedis(t, args...)
+	r.Start()
 	return r
 }
 
-// start returns when Redis accepts connections.
-func (r *redisServer) start() {
+// Start returns when Redis accepts connections.
+func (r *Redis) Start() {
 	r.t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -62,29 +63,30 @@ func (r *redisServer) start() {
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	lines := newJournal[string]()
+	lines := NewJournal[string]()
 	r.done = make(chan struct{})
 	go func() {
 		defer close(r.done)
-		defer lines.end()
+		defer lines.End()
 		for text := bufio.NewScanner(output); text.Scan(); {
-			lines.add(text.Text())
+			lines.Add(text.Text())
 		}
 	}()
-	if all, ok := lines.await(2*soon, func(line string) bool { return strings.Contains(line, "Ready to accept") }); !ok {
+	if all, ok := lines.Await(2*Soon, func(line string) bool { return strings.Contains(line, "Ready to accept") }); !ok {
 		r.t.Fatalf("redis-server is not ready:\n%s", strings.Join(all, "\n"))
 	}
 }
 
-func (r *redisServer) signal(sig syscall.Signal) {
+// Signal sends a signal to Redis.
+func (r *Redis) Signal(sig syscall.Signal) {
 	r.t.Helper()
 	if err := r.cmd.Process.Signal(sig); err != nil {
 		r.t.Error(err)
 	}
 }
 
-// end ends Redis, if it runs.
-func (r *redisServer) end(sig syscall.Signal) {
+// End ends Redis, if it runs.
+func (r *Redis) End(sig syscall.Signal) {
 	if r.cmd == nil || r.cmd.Process == nil {
 		return
 	}
@@ -94,33 +96,35 @@ func (r *redisServer) end(sig syscall.Signal) {
 	r.cmd = nil
 }
 
-// settings have a server take commands from this Redis.
-func (r *redisServer) settings(more ...string) []string {
+// Settings have a server take commands from this Redis.
+func (r *Redis) Settings(more ...string) []string {
 	host, port, _ := net.SplitHostPort(r.addr)
 	return append([]string{
 		"REDIS_USE=YES", "REDIS_HOST=" + host, "REDIS_PORT=" + port, "MAX_IP_CONCURRENT_CONNECTIONS=0",
 	}, more...)
 }
 
+const redisChannel = "rtmp_commands"
+
+// What the log says of Redis.
 const (
-	redisChannel = "rtmp_commands"
-	redisBack    = `msg="redis commands available"`
-	redisLost    = `msg="redis commands unavailable"`
-	redisDone    = `msg="redis command executed"`
-	redisIgnored = `msg="redis message ignored"`
+	RedisBack    = `msg="redis commands available"`
+	RedisLost    = `msg="redis commands unavailable"`
+	RedisDone    = `msg="redis command executed"`
+	RedisIgnored = `msg="redis message ignored"`
 )
 
-// startCommanded runs a server that hears this Redis.
-func startCommanded(t *testing.T, r *redisServer, more ...string) *server {
+// StartCommanded runs a server that hears this Redis.
+func StartCommanded(t *testing.T, r *Redis, more ...string) *Server {
 	t.Helper()
-	s := startServer(t, r.settings(more...)...)
-	s.awaitLine(redisBack)
+	s := Start(t, r.Settings(more...)...)
+	s.AwaitLine(RedisBack)
 	return s
 }
 
-// publish sends messages on the channel of the commands, and wants each to be
+// Publish sends messages on the channel of the commands, and wants each to be
 // heard by someone.
-func (r *redisServer) publish(messages ...string) {
+func (r *Redis) Publish(messages ...string) {
 	r.t.Helper()
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {

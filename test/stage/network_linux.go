@@ -1,4 +1,4 @@
-package e2e
+package stage
 
 import (
 	"fmt"
@@ -11,63 +11,65 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// network is a server's machine and a viewer's, as two network namespaces with
+// Network is a server's machine and a viewer's, as two network namespaces with
 // one link between them, which the test can spoil. The kernel takes everything
 // back when the test, or its process, ends in whatever way: the namespaces have
 // no names.
-type network struct {
+type Network struct {
 	t              *testing.T
-	server, viewer *namespace
+	Server, Viewer *namespace
 }
 
+// The addresses of a network.
 const (
-	serverHost = "10.0.0.1"
-	viewerHost = "10.0.0.2"
+	ServerHost = "10.0.0.1"
+	ViewerHost = "10.0.0.2"
 	// linkName is the name of the link on both of its ends.
 	linkName = "wire"
 )
 
-func newNetwork(t *testing.T) *network {
+// NewNetwork makes a network, as root.
+func NewNetwork(t *testing.T) *Network {
 	t.Helper()
-	n := &network{t: t, server: newNamespace(t), viewer: newNamespace(t)}
-	for _, end := range []*namespace{n.server, n.viewer} {
+	n := &Network{t: t, Server: newNamespace(t), Viewer: newNamespace(t)}
+	for _, end := range []*namespace{n.Server, n.Viewer} {
 		end.run("ip", "link", "set", "lo", "up")
 	}
-	n.server.run("ip", "link", "add", "name", linkName, "type", "veth", "peer", "name", linkName, "netns", n.viewer.path())
-	n.server.run("ip", "addr", "add", serverHost+"/24", "dev", linkName)
-	n.viewer.run("ip", "addr", "add", viewerHost+"/24", "dev", linkName)
-	for _, end := range []*namespace{n.server, n.viewer} {
+	n.Server.run("ip", "link", "add", "name", linkName, "type", "veth", "peer", "name", linkName, "netns", n.Viewer.path())
+	n.Server.run("ip", "addr", "add", ServerHost+"/24", "dev", linkName)
+	n.Viewer.run("ip", "addr", "add", ViewerHost+"/24", "dev", linkName)
+	for _, end := range []*namespace{n.Server, n.Viewer} {
 		end.run("ip", "link", "set", linkName, "up")
 	}
 	return n
 }
 
-// narrow bounds what the link carries to the viewer.
-func (n *network) narrow(kbits int) {
+// Narrow bounds what the link carries to the viewer.
+func (n *Network) Narrow(kbits int) {
 	n.t.Helper()
-	n.server.run("tc", "qdisc", "add", "dev", linkName, "root", "tbf",
+	n.Server.run("tc", "qdisc", "add", "dev", linkName, "root", "tbf",
 		"rate", fmt.Sprint(kbits, "kbit"), "burst", "32kb", "latency", "200ms")
 }
 
-// widen takes the bound away.
-func (n *network) widen() {
+// Widen takes the bound away.
+func (n *Network) Widen() {
 	n.t.Helper()
-	n.server.run("tc", "qdisc", "del", "dev", linkName, "root")
+	n.Server.run("tc", "qdisc", "del", "dev", linkName, "root")
 }
 
-// cut makes a black hole of the link: packets vanish in both directions, and
+// Cut makes a black hole of the link: packets vanish in both directions, and
 // neither side is told.
-func (n *network) cut() {
+func (n *Network) Cut() {
 	n.t.Helper()
-	n.viewer.run("nft", "add table inet hole;"+
+	n.Viewer.run("nft", "add table inet hole;"+
 		"add chain inet hole in { type filter hook input priority 0; policy drop; };"+
 		"add chain inet hole out { type filter hook output priority 0; policy drop; }")
 }
 
-// mend ends the black hole.
-func (n *network) mend() {
+// Mend ends the black hole.
+func (n *Network) Mend() {
 	n.t.Helper()
-	n.viewer.run("nft", "delete table inet hole")
+	n.Viewer.run("nft", "delete table inet hole")
 }
 
 // namespace is a network namespace.
@@ -95,9 +97,9 @@ func newNamespace(t *testing.T) *namespace {
 	return n
 }
 
-// do calls f in the namespace: sockets that it opens and programs that it
+// Do calls f in the namespace: sockets that it opens and programs that it
 // starts are there, and stay there.
-func (n *namespace) do(f func()) {
+func (n *namespace) Do(f func()) {
 	n.t.Helper()
 	stay(n.t, func() {
 		if err := unix.Setns(int(n.handle.Fd()), unix.CLONE_NEWNET); err != nil {
@@ -137,7 +139,7 @@ func (n *namespace) run(name string, args ...string) {
 	if err != nil {
 		n.t.Fatalf("%s is missing: install package %s (test/packages.sh does)", name, packages[name])
 	}
-	n.do(func() {
+	n.Do(func() {
 		if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
 			n.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 		}

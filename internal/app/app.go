@@ -31,6 +31,7 @@ type App struct {
 	// background parts run beside the server until it has stopped.
 	background []func(context.Context) error
 	authority  authority
+	admin      *administration // nil if there is none
 }
 
 // New builds every part and opens every port, or none. The error says what
@@ -53,10 +54,11 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		a.listeners.close()
 		return nil, err
 	}
+	maxConnections := connections(settings.MaxConnections, openFiles(), log)
 	a.server = server.New(server.Options{
 		Registry:       registry,
 		Authorizer:     a.authority,
-		MaxConnections: connections(settings.MaxConnections, openFiles(), log),
+		MaxConnections: maxConnections,
 		Limiter:        access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
 		Players:        settings.PlayWhitelist,
 		ChunkSize:      settings.ChunkSize,
@@ -69,7 +71,10 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		Log:            log,
 		LogRequests:    settings.LogRequests,
 	})
-	a.background = append(a.background, a.authority.Run, a.listeners.watch)
+	a.admin = newAdministration(a.listeners.admin, settings, &source{
+		registry: registry, server: a.server, settings: settings, limit: maxConnections,
+	}, log)
+	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run)
 	if settings.Redis.Use {
 		a.background = append(a.background, commands(settings, registry, log).Run)
 	}
@@ -114,6 +119,7 @@ func (a *App) Run(ctx context.Context) error {
 	case err = <-broken:
 	case <-ctx.Done():
 	}
+	a.admin.drain()
 	a.log.Info("stopping", "connections", a.server.Connections())
 	a.stop(context.WithoutCancel(ctx), stopBackground)
 	running.Wait()

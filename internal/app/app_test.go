@@ -23,6 +23,9 @@ func settings(t *testing.T, env map[string]string) config.Settings {
 	t.Helper()
 	s, err := config.Load(func(name string) (string, bool) {
 		v, ok := env[name]
+		if name == "ADMIN_ADDRESS" && !ok {
+			return "NO", true
+		}
 		return v, ok
 	})
 	if err != nil {
@@ -33,12 +36,16 @@ func settings(t *testing.T, env map[string]string) config.Settings {
 
 // running is a server in the background.
 type running struct {
-	addr string
-	stop context.CancelFunc
-	done chan error
+	addr  string
+	admin string // URL of the administration, if there is one
+	stop  context.CancelFunc
+	done  chan error
 }
 
-var listening = regexp.MustCompile(`msg=listening .*listen=(\S+)`)
+var (
+	listening     = regexp.MustCompile(`msg=listening .*listen=(\S+)`)
+	administering = regexp.MustCompile(`msg=administration .*url=(\S+)`)
+)
 
 func start(t *testing.T, env map[string]string) *running {
 	t.Helper()
@@ -55,6 +62,11 @@ func start(t *testing.T, env map[string]string) *running {
 	for scanner.Scan() {
 		if m := listening.FindStringSubmatch(scanner.Text()); m != nil {
 			r.addr = m[1]
+		}
+		if m := administering.FindStringSubmatch(scanner.Text()); m != nil {
+			r.admin = m[1]
+		}
+		if r.addr != "" && (r.admin != "" || s.Admin.Address == "") {
 			go func() { _, _ = io.Copy(io.Discard, lines) }()
 			return r
 		}

@@ -19,10 +19,11 @@ import (
 // it at once.
 const proxyTimeout = 5 * time.Second
 
-// listeners are the ports of the server: RTMP, and RTMPS if there is a
-// certificate.
+// listeners are the ports of the server: RTMP, RTMPS if there is a certificate,
+// and the administration.
 type listeners struct {
 	plain, secure net.Listener // secure may be nil
+	admin         net.Listener // may be nil
 	certificate   *access.Certificate
 	reloadCheck   time.Duration
 }
@@ -39,12 +40,15 @@ func listen(ctx context.Context, s config.Settings, log *slog.Logger) (listeners
 	if l.plain, err = open(ctx, s, s.RTMPPort); err != nil {
 		return listeners{}, fmt.Errorf("open RTMP port: %w", err)
 	}
-	if l.certificate == nil {
-		return l, nil
+	if l.certificate != nil {
+		if l.secure, err = open(ctx, s, s.TLS.Port); err != nil {
+			l.close()
+			return listeners{}, fmt.Errorf("open RTMPS port: %w", err)
+		}
 	}
-	if l.secure, err = open(ctx, s, s.TLS.Port); err != nil {
-		_ = l.plain.Close()
-		return listeners{}, fmt.Errorf("open RTMPS port: %w", err)
+	if l.admin, err = openAdministration(ctx, s.Admin, log); err != nil {
+		l.close()
+		return listeners{}, err
 	}
 	return l, nil
 }
@@ -96,7 +100,7 @@ func (l listeners) watch(ctx context.Context) error {
 }
 
 func (l listeners) close() {
-	for _, listener := range []net.Listener{l.plain, l.secure} {
+	for _, listener := range []net.Listener{l.plain, l.secure, l.admin} {
 		if listener != nil {
 			_ = listener.Close()
 		}

@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 )
 
 // conflicts returns an error that joins one for each pair of settings that cannot stand together, or not alone.
@@ -20,7 +22,19 @@ func (s Settings) conflicts(lookup Lookup) error {
 	check(s.TLS.Enabled() && s.TLS.Port == s.RTMPPort && s.TLS.Port != 0, "SSL_PORT and RTMP_PORT: expected different ports")
 	check(s.Control.Use && !given("CONTROL_BASE_URL"), "CONTROL_USE is set and CONTROL_BASE_URL is not: expected both")
 	check(s.Control.Use && !given("CONTROL_SECRET"), "CONTROL_USE is set and CONTROL_SECRET is not: expected both")
+	check(!isLoopback(s.Admin.Address) && !given("ADMIN_TOKEN"),
+		"ADMIN_ADDRESS can be reached from other machines and ADMIN_TOKEN is not set: expected both, or a loopback address")
 	return errors.Join(mistakes...)
+}
+
+// isLoopback reports whether only this machine reaches an address, as it does none at all.
+func isLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil || host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // goodSecret is the length from which a secret for HS256 is as strong as the signature (RFC 7518 section 3.2).
@@ -37,5 +51,7 @@ func (s Settings) Warnings() []string {
 	warn(s.Control.Use && len(s.Control.Secret) < goodSecret, "CONTROL_SECRET is shorter than 32 bytes and could be guessed")
 	warn(s.Control.Use && s.Callback.URL != "", "CONTROL_USE takes the place of CALLBACK_URL, which is not called")
 	warn(s.StateDir != "" && (s.Callback.URL == "" || s.Control.Use), "STATE_DIR has no effect without CALLBACK_URL")
+	warn(s.Admin.Token != "" && s.Admin.Address == "", "ADMIN_TOKEN has no effect without ADMIN_ADDRESS")
+	warn(!isLoopback(s.Admin.Address), "ADMIN_ADDRESS is served without encryption: keep it in a network that you trust")
 	return warnings
 }

@@ -23,6 +23,14 @@ func TestSettingsThatCannotStandAlone(t *testing.T) {
 		{map[string]string{"CONTROL_USE": "YES", "CONTROL_SECRET": "s"}, "CONTROL_BASE_URL"},
 		{map[string]string{"CONTROL_USE": "YES", "CONTROL_BASE_URL": "ws://h"}, "CONTROL_SECRET"},
 		{map[string]string{"CONTROL_USE": "YES", "CONTROL_BASE_URL": "ws://h", "CONTROL_SECRET": "s", "CALLBACK_URL": "http://h"}, ""},
+		{map[string]string{"ADMIN_ADDRESS": "0.0.0.0:8080"}, "ADMIN_TOKEN"},
+		{map[string]string{"ADMIN_ADDRESS": ":8080"}, "ADMIN_TOKEN"},
+		{map[string]string{"ADMIN_ADDRESS": "localhost.example.com:8080"}, "ADMIN_TOKEN"},
+		{map[string]string{"ADMIN_ADDRESS": "0.0.0.0:8080", "ADMIN_TOKEN": adminToken}, ""},
+		{map[string]string{"ADMIN_ADDRESS": "localhost:8080"}, ""},
+		{map[string]string{"ADMIN_ADDRESS": "127.9.9.9:8080"}, ""},
+		{map[string]string{"ADMIN_ADDRESS": "[::ffff:127.0.0.1]:8080"}, ""},
+		{map[string]string{"ADMIN_ADDRESS": "NO"}, ""},
 	}
 	for _, test := range tests {
 		_, err := Load(environment(test.values))
@@ -45,6 +53,8 @@ func TestWarnings(t *testing.T) {
 		{map[string]string{"CALLBACK_URL": "http://h", "JWT_SECRET": long, "STATE_DIR": "/s"}, nil},
 		{map[string]string{"CALLBACK_URL": "http://h", "JWT_SECRET": "s"}, nil}, // the callback itself warns
 		{map[string]string{"STATE_DIR": "/s"}, []string{"STATE_DIR"}},
+		{map[string]string{"ADMIN_ADDRESS": "NO", "ADMIN_TOKEN": adminToken}, []string{"ADMIN_TOKEN"}},
+		{map[string]string{"ADMIN_ADDRESS": ":80", "ADMIN_TOKEN": adminToken}, []string{"ADMIN_ADDRESS"}},
 		{map[string]string{"CONTROL_USE": "1", "CONTROL_BASE_URL": "ws://h", "CONTROL_SECRET": long}, nil},
 		{
 			map[string]string{"CONTROL_USE": "1", "CONTROL_BASE_URL": "ws://h", "CONTROL_SECRET": "s", "CALLBACK_URL": "http://h"},

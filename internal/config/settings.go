@@ -40,6 +40,7 @@ type Settings struct {
 	Control  Control
 	Redis    Redis
 	TLS      TLS
+	Admin    Admin
 
 	// ProxyFrom are the load balancers whose word counts for a client's address.
 	ProxyFrom access.List
@@ -86,6 +87,17 @@ type TLS struct {
 
 // Enabled reports whether RTMPS is to be served.
 func (t TLS) Enabled() bool { return t.CertFile != "" && t.KeyFile != "" }
+
+// DefaultAdminAddress is where the administration is served unless a setting says otherwise.
+const DefaultAdminAddress = "127.0.0.1:8080"
+
+// Admin is the administration.
+type Admin struct {
+	Address string // host:port, empty if there is none
+	// Chosen is false for the default address, which another program may have as well.
+	Chosen bool
+	Token  string // what the operator has to show; empty only for a loopback address
+}
 
 // Takeover says what happens when a second publisher with an accepted key comes to a channel that has one.
 type Takeover string
@@ -135,6 +147,7 @@ type Lookup = func(name string) (string, bool)
 // the Settings are usable only without an error.
 func Load(lookup Lookup) (Settings, error) {
 	settings, err := load(table, lookup)
+	settings.Admin.Chosen = trimmed(lookup, "ADMIN_ADDRESS") != ""
 	if err = errors.Join(err, settings.conflicts(lookup)); err != nil {
 		return Settings{}, err
 	}

@@ -52,16 +52,21 @@ func defaults(t testing.TB) Settings {
 		Callback:            Callback{Subject: "rtmp_event"},
 		Redis:               Redis{Host: "127.0.0.1", Port: 6379, Channel: "rtmp_commands"},
 		TLS:                 TLS{Port: 443, ReloadCheckEach: time.Minute},
+		Admin:               Admin{Address: "127.0.0.1:8080"},
 		LogRequests:         true,
 	}
 }
 
+// adminToken is one that may be used.
+var adminToken = strings.Repeat("Hunter2.", 4)
+
 // needed are other settings without which one cannot stand.
 var needed = map[string]map[string]string{
-	"CALLBACK_URL": {"JWT_SECRET": "s"},
-	"SSL_CERT":     {"SSL_KEY": "/key.pem"},
-	"SSL_KEY":      {"SSL_CERT": "/cert.pem"},
-	"CONTROL_USE":  {"CONTROL_BASE_URL": "https://example.com", "CONTROL_SECRET": "s"},
+	"CALLBACK_URL":  {"JWT_SECRET": "s"},
+	"SSL_CERT":      {"SSL_KEY": "/key.pem"},
+	"SSL_KEY":       {"SSL_CERT": "/cert.pem"},
+	"CONTROL_USE":   {"CONTROL_BASE_URL": "https://example.com", "CONTROL_SECRET": "s"},
+	"ADMIN_ADDRESS": {"ADMIN_TOKEN": adminToken},
 }
 
 // with returns a setting and those it needs.
@@ -126,6 +131,11 @@ var good = map[string][][2]string{
 	"EXTERNAL_IP":              {{"203.0.113.1", "203.0.113.1"}},
 	"EXTERNAL_PORT":            {{"0", "0"}, {"65535", "65535"}},
 	"EXTERNAL_SSL":             {{"YES", "YES"}},
+	"ADMIN_ADDRESS": {
+		{"no", "NO"}, {"off", "NO"}, {"127.0.0.1:0", "127.0.0.1:0"}, {"[::1]:8080", "[::1]:8080"}, {" Localhost:080\n", "localhost:80"},
+		{":65535", ":65535"}, {"0.0.0.0:8080", "0.0.0.0:8080"}, {"media.example.com:1", "media.example.com:1"},
+	},
+	"ADMIN_TOKEN": {{adminToken, "***"}, {strings.Repeat("-._~+/=0aZ", 409), "***"}},
 }
 
 // overflow fits into no integer, wraps adds up to a small one in 64 bits.
@@ -180,6 +190,11 @@ var bad = map[string][]string{
 	"EXTERNAL_IP":                   {"1.2.3.4:5", "a b", "example.com", "fe80::1%eth0"},
 	"EXTERNAL_PORT":                 {"x", "65536", "-1", wraps, overflow},
 	"EXTERNAL_SSL":                  {"x"},
+	"ADMIN_ADDRESS": {
+		"x", "YES", "8080", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", "::1:8080", "[::1]", "[[::1]]:80", "http://127.0.0.1:80",
+		"127.0.0.1:80/", "a b:80", "1.2.3:80", "127.0.0.1:" + overflow,
+	},
+	"ADMIN_TOKEN": {"hunter2", strings.Repeat("hunter2", 600), "hunter2 " + adminToken, adminToken + "\x00", "hunter2é" + adminToken, strings.Repeat("a", 31)},
 }
 
 func shown(s Settings) map[string]string {
@@ -219,7 +234,7 @@ func TestSettingTakesItsValuesAndTouchesNoOther(t *testing.T) {
 			wanted := shown(defaults(t))
 			for other, value := range needed[r.name] {
 				wanted[other] = value
-				if strings.HasSuffix(other, "_SECRET") {
+				if strings.HasSuffix(other, "_SECRET") || strings.HasSuffix(other, "_TOKEN") {
 					wanted[other] = mask
 				}
 			}
@@ -254,6 +269,8 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		"EXTERNAL_IP":                   "203.0.113.1",
 		"EXTERNAL_PORT":                 "1936",
 		"EXTERNAL_SSL":                  "yes",
+		"ADMIN_ADDRESS":                 "0.0.0.0:9090",
+		"ADMIN_TOKEN":                   adminToken,
 		"BIND_ADDRESS":                  "[::1]",
 		"RTMP_PORT":                     "1936",
 		"RTMP_HOST":                     "live.example.com",
@@ -302,6 +319,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		},
 		Redis:     Redis{Use: true, Host: "redis", Port: 6380, Password: "password", Channel: "channel", TLS: true},
 		TLS:       TLS{Port: 8443, CertFile: "cert", KeyFile: "key", ReloadCheckEach: 5 * time.Second},
+		Admin:     Admin{Address: "0.0.0.0:9090", Chosen: true, Token: adminToken},
 		ProxyFrom: mustList(t, "10.0.0.1"),
 		LogDebug:  true,
 	}
@@ -402,6 +420,8 @@ func withoutSecrets(s Settings) Settings {
 	s.Callback.URL, s.Callback.Secret = "", ""
 	s.Control.BaseURL, s.Control.Secret = "", ""
 	s.Redis.Password = ""
+	s.Admin.Token = ""
+	s.Admin.Chosen = true // as what is shown is set
 	return s
 }
 
@@ -442,9 +462,13 @@ func FuzzSettings(f *testing.F) {
 		if !inRange {
 			t.Fatalf("out of range: %+v", s)
 		}
-		again, err := Load(environment(shown(s)))
+		values := shown(s)
+		if values["ADMIN_TOKEN"] != "" {
+			values["ADMIN_TOKEN"] = adminToken // as the mask is too short
+		}
+		again, err := Load(environment(values))
 		if err != nil || !reflect.DeepEqual(withoutSecrets(again), withoutSecrets(s)) {
-			t.Fatalf("effective values %v load as %+v (%v), want %+v", shown(s), again, err, s)
+			t.Fatalf("effective values %v load as %+v (%v), want %+v", values, again, err, s)
 		}
 	})
 }

@@ -27,6 +27,7 @@ const (
 	groupRedis     = "Commands by Redis"
 	groupTLS       = "RTMPS"
 	groupControl   = "Control server"
+	groupAdmin     = "Administration"
 	groupLogging   = "Logging"
 )
 
@@ -216,6 +217,16 @@ var table = []row{
 	{
 		group: groupControl, name: "EXTERNAL_SSL", fallback: no, help: "whether it is to be reached by RTMPS",
 		parser: toggle(func(s *Settings) *bool { return &s.Control.ExternalTLS }),
+	},
+	{
+		group: groupAdmin, name: "ADMIN_ADDRESS", fallback: DefaultAdminAddress,
+		help:   "where to serve the administration, to this machine alone without ADMIN_TOKEN",
+		parser: hostPort(func(s *Settings) *string { return &s.Admin.Address }),
+	},
+	{
+		group: groupAdmin, name: "ADMIN_TOKEN", secret: true,
+		help:   "what who administers the server has to show, nothing if empty",
+		parser: token(func(s *Settings) *string { return &s.Admin.Token }),
 	},
 	{
 		group: groupLogging, name: "LOG_REQUESTS", fallback: yes, help: "log connections, publishers and players",

@@ -57,13 +57,14 @@ type Server struct {
 }
 
 // Start runs the server with settings of the form NAME=value, on a free
-// port of 127.0.0.1 unless they say otherwise, and waits until it listens. It is
+// port of 127.0.0.1 and without the administration unless they say otherwise, and
+// waits until it listens. It is
 // stopped when the test ends, and fails the test if it had anything to complain
 // about.
 func Start(t *testing.T, settings ...string) *Server {
 	t.Helper()
 	s := &Server{T: t, Log: NewJournal[string](), Exited: make(chan struct{})}
-	s.Cmd = ServerCommand(t, append([]string{"RTMP_PORT=0", "BIND_ADDRESS=127.0.0.1"}, settings...))
+	s.Cmd = ServerCommand(t, append([]string{"RTMP_PORT=0", "BIND_ADDRESS=127.0.0.1", "ADMIN_ADDRESS=NO"}, settings...))
 	output, err := s.Cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -314,7 +314,7 @@ func (c *conn) end(reason stream.Reason, detail error) {
 // ended reports whether the connection was asked to end.
 func (c *conn) ended() bool { return c.cause.Load() != nil }
 
-// Kick implements stream.Session.
+// Kick implements stream.Connection.
 func (c *conn) Kick(reason stream.Reason) { c.end(reason, nil) }
 
 // Silent implements stream.Publisher.

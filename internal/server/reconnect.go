@@ -13,7 +13,7 @@ const (
 	askedToReconnect
 )
 
-// RequestReconnect implements stream.Session.
+// RequestReconnect implements stream.Connection.
 func (c *conn) RequestReconnect(tcURL string) bool {
 	return c.askToReconnect(tcURL, "Connect anew when it suits you.")
 }

@@ -36,7 +36,7 @@ type channel struct {
 
 // application is one publisher's wait; its address tells it from others of the
 // same session.
-type application struct{ session Session }
+type application struct{ session Connection }
 
 func (ch *channel) add(s *Subscription) {
 	ch.mu.Lock()
@@ -103,10 +103,10 @@ func (ch *channel) strangers(key string) []*Subscription {
 	return strangers
 }
 
-func (ch *channel) sessions() []Session {
+func (ch *channel) sessions() []Connection {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	sessions := make([]Session, len(ch.subscriptions))
+	sessions := make([]Connection, len(ch.subscriptions))
 	for i, s := range ch.subscriptions {
 		sessions[i] = s.session
 	}

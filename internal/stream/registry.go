@@ -34,8 +34,8 @@ const (
 // under [TakeoverIdle].
 const IdleAfter = 2 * time.Second
 
-// Session is the connection behind a publication or a subscription.
-type Session interface {
+// Connection is what carries a publication or a subscription.
+type Connection interface {
 	// Kick ends the session for the given reason. It does not block, and the
 	// registry calls it without holding a lock.
 	Kick(Reason)
@@ -47,7 +47,7 @@ type Session interface {
 
 // Publisher is the session of a publication.
 type Publisher interface {
-	Session
+	Connection
 	// Silent returns for how long no media has arrived. The registry calls it
 	// with its lock held.
 	Silent() time.Duration
@@ -95,7 +95,7 @@ type Claim struct {
 // checked, or returns [ErrBusy] if it could not have the channel now anyway.
 // Nothing is reserved: a client whose key is wrong must not be able to lock the
 // owner out. But until withdraw is called, [Registry.KillSession] reaches it.
-func (r *Registry) Apply(name, key string, applicant Session) (withdraw func(), err error) {
+func (r *Registry) Apply(name, key string, applicant Connection) (withdraw func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ch := r.channels[name]; ch != nil && !r.replaceable(ch.publication, key) {
@@ -142,7 +142,7 @@ func (r *Registry) Publish(c Claim) (*Publication, error) {
 
 // kick is a session to end once the lock is released.
 type kick struct {
-	session Session
+	session Connection
 	reason  Reason
 }
 
@@ -183,9 +183,9 @@ func (r *Registry) KillSession(name string) int {
 }
 
 // RequestReconnect asks every session of a channel to connect anew, see
-// [Session], and returns how many there were that can be asked.
+// [Connection], and returns how many there were that can be asked.
 func (r *Registry) RequestReconnect(name, tcURL string) (asked int) {
-	once := make(map[Session]bool)
+	once := make(map[Connection]bool)
 	for _, s := range r.sessions(name) {
 		if !once[s] && s.RequestReconnect(tcURL) {
 			asked++
@@ -197,14 +197,14 @@ func (r *Registry) RequestReconnect(name, tcURL string) (asked int) {
 
 // sessions returns the publisher of a channel, its players, and those who applied
 // for it.
-func (r *Registry) sessions(name string) []Session {
+func (r *Registry) sessions(name string) []Connection {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ch := r.channels[name]
 	if ch == nil {
 		return nil
 	}
-	var sessions []Session
+	var sessions []Connection
 	if ch.publication != nil {
 		sessions = append(sessions, ch.publication.claim.Publisher)
 	}

@@ -14,7 +14,7 @@ type Subscription struct {
 	registry *Registry
 	channel  *channel
 	key      string
-	session  Session
+	session  Connection
 	viewer   Viewer
 	// index is the place in channel.subscriptions, -1 once removed; guarded by
 	// channel.mu.
@@ -26,7 +26,7 @@ type Subscription struct {
 //
 // The viewer is woken whenever there is something new from then on; what there
 // is already it has to look for itself.
-func (r *Registry) Subscribe(name, key string, session Session, viewer Viewer) (*Subscription, error) {
+func (r *Registry) Subscribe(name, key string, session Connection, viewer Viewer) (*Subscription, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ch := r.channels[name]; ch != nil && ch.publication != nil && !sameKey(ch.publication.claim.Key, key) {

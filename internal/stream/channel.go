@@ -74,10 +74,12 @@ func (ch *channel) leave(l *Log) {
 	}
 }
 
-func (ch *channel) empty() bool {
+func (ch *channel) empty() bool { return ch.viewers() == 0 }
+
+func (ch *channel) viewers() int {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	return len(ch.subscriptions) == 0
+	return len(ch.subscriptions)
 }
 
 func (ch *channel) appendViewers(dst []Viewer) []Viewer {

@@ -1,6 +1,10 @@
 package stream
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // ChannelInfo is what an operator can know of a channel, at one moment.
 type ChannelInfo struct {
@@ -72,3 +76,49 @@ const (
 	// a stall.
 	StallAfter = time.Second
 )
+
+// Channels returns what there is to know of every channel, in the order of their
+// names. Nobody who publishes or plays waits for it, whatever their number.
+func (r *Registry) Channels(now time.Time) []ChannelInfo {
+	infos, publications := r.list()
+	for i := range infos {
+		if p := publications[i]; p != nil {
+			p.describe(&infos[i], now)
+		}
+	}
+	slices.SortFunc(infos, func(a, b ChannelInfo) int { return cmp.Compare(a.Name, b.Name) })
+	return infos
+}
+
+// list returns every channel with its publication, nil if there is none.
+func (r *Registry) list() ([]ChannelInfo, []*Publication) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	infos := make([]ChannelInfo, 0, len(r.channels))
+	publications := make([]*Publication, 0, len(r.channels))
+	for name, ch := range r.channels {
+		infos = append(infos, ChannelInfo{Name: name, Interrupted: ch.interrupted != nil, Viewers: ch.viewers()})
+		publications = append(publications, ch.publication)
+	}
+	return infos, publications
+}
+
+// describe adds what is known of a live channel.
+func (p *Publication) describe(info *ChannelInfo, now time.Time) {
+	c := &p.claim
+	info.Live, info.Key, info.StreamID, info.Publisher = true, c.Key, c.StreamID, c.Address
+	info.Started = c.Epoch.Add(c.At)
+	info.CacheBytes = p.log.cached()
+	info.Tracks = p.log.meter.facts()
+	info.Flow = p.log.meter.flow(c.Epoch, now.Sub(c.Epoch))
+	info.Repairs = p.log.Repairs()
+}
+
+// cached returns what the group for newcomers takes.
+func (l *Log) cached() int64 {
+	before, tail := l.entry.Load().before, l.tail.Load()
+	if before == nil || tail.sequence < before.sequence {
+		return 0
+	}
+	return int64(tail.position-before.position) + int64(tail.sequence-before.sequence)*messageOverhead
+}

@@ -305,3 +305,9 @@ func (s *Skipped) add(more Skipped) {
 	s.Bytes += more.Bytes
 	s.Lag = max(s.Lag, more.Lag)
 }
+
+// Passed returns how many messages of the log lie behind the cursor, and the time
+// from which its lag counts: when the last of them came, or the cursor was placed.
+func (c *Cursor) Passed() (messages uint64, since time.Duration) {
+	return c.at.sequence, max(c.at.arrival, c.since)
+}

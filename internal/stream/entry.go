@@ -100,6 +100,7 @@ func (l *Log) keepHeader(h header, m *Message) {
 	if !l.headers.put(h) {
 		return
 	}
+	l.meter.describe(h)
 	before := l.entry.Load().before
 	switch {
 	case h.kind == rtmp.TypeVideo && h.packet == media.SequenceHeader && int(h.track) == l.keyTrack:

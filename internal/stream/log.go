@@ -25,6 +25,7 @@ type Log struct {
 	run atomic.Pointer[run]
 	// unreadable counts the data messages that were left out.
 	unreadable atomic.Uint64
+	meter      *meter
 
 	// What follows is the publisher's alone.
 
@@ -56,7 +57,7 @@ func (l *Log) young() bool {
 
 // newLog returns an empty log. A cacheBytes of 0 keeps no group for newcomers.
 func newLog(chunkSize int, cacheBytes int64) *Log {
-	l := &Log{chunkSize: chunkSize, cacheBytes: cacheBytes, timeline: newTimeline(), keyTrack: -1, starting: true}
+	l := &Log{chunkSize: chunkSize, cacheBytes: cacheBytes, timeline: newTimeline(), meter: newMeter(), keyTrack: -1, starting: true}
 	origin := new(Message)
 	l.tail.Store(origin)
 	l.entry.Store(&entry{before: origin, chunkSize: chunkSize})
@@ -119,6 +120,7 @@ func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 	if script.Name == metadata {
 		node.packet = media.Metadata
 	}
+	l.meter.data(len(m.Payload), now)
 	l.link(node, now)
 	if script.Name == metadata {
 		l.keepHeader(header{kind: m.Type, payload: m.Payload}, node)
@@ -160,6 +162,7 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 	if p.Keyframe {
 		node.starts, node.groupStart = l.startsGroup(m, p)
 	}
+	l.meter.media(p, len(m.Payload), m.Timestamp, node.groupStart, now)
 	l.link(node, now)
 	if node.groupStart {
 		l.startGroup(node)
@@ -233,3 +236,9 @@ func (l *Log) advance(m *Message) {
 
 // end closes the log: cursors that reach its tail are told so.
 func (l *Log) end() { l.ended.Store(true) }
+
+// Head returns how many messages the log has had, and when the last of them came.
+func (l *Log) Head() (messages uint64, arrival time.Duration) {
+	tail := l.tail.Load()
+	return tail.sequence, tail.arrival
+}

@@ -13,4 +13,6 @@ const (
 	ReasonWrongKey Reason = "wrong key"
 	// ReasonKilled ends sessions on an operator's command.
 	ReasonKilled Reason = "killed by command"
+	// ReasonKicked ends one session that an operator has picked.
+	ReasonKicked Reason = "killed by an operator"
 )

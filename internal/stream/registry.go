@@ -89,6 +89,10 @@ type Claim struct {
 	// Address is where the publisher comes from. It means nothing to the
 	// registry, see [Publication.Replaced].
 	Address string
+	// Epoch is what the arrival times of its messages count from, and At when the
+	// claim is made on that clock. Only what operators see depends on them.
+	Epoch time.Time
+	At    time.Duration
 }
 
 // Apply announces a publisher whose right to the channel is still to be

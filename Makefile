@@ -6,7 +6,7 @@ FUZZTIME ?= 1m
 HISTORIES ?= 10000
 LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
-UNIT     := $$($(GO) list ./... | grep -v /test/e2e)
+UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults)")
 
 .PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages simulate simulate-mutants
 

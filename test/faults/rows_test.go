@@ -1,0 +1,55 @@
+package faults
+
+import (
+	_ "embed"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+//go:embed rows.txt
+var rowsText string
+
+// rowNames returns the rows of the matrix in their order.
+func rowNames() []string {
+	var names []string
+	for line := range strings.Lines(rowsText) {
+		if name, _, ok := strings.Cut(line, "|"); ok && !strings.HasPrefix(line, "#") {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return names
+}
+
+// Each row of the matrix has a test here, and each test names rows that there are.
+func TestEveryRowHasATest(t *testing.T) {
+	begun := regexp.MustCompile(`begin(?:In)?\(t, "([A-Z0-9 ]+)"`)
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := []string{"A0"}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range begun.FindAllStringSubmatch(string(text), -1) {
+			tested = append(tested, strings.Fields(match[1])...)
+		}
+	}
+	rows := append(rowNames(), "A0")
+	for _, row := range rows {
+		if !slices.Contains(tested, row) {
+			t.Errorf("no test begins with row %s", row)
+		}
+	}
+	for _, row := range tested {
+		if !slices.Contains(rows, row) {
+			t.Errorf("there is no row %s", row)
+		}
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 

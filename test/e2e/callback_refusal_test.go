@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
-
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 

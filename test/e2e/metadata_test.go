@@ -12,7 +12,6 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
-
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 

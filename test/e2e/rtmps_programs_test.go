@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
-
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 

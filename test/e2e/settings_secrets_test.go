@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 

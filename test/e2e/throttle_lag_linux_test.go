@@ -10,7 +10,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 

@@ -91,12 +91,10 @@ func startCanary(f *fault) *canary {
 
 // dial connects from a local address, by TLS if there is a configuration.
 func dial(f *fault, from, addr string, config *tls.Config) (*stage.Client, error) {
-	dialer := net.Dialer{Timeout: stage.Soon, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	nc, err := dialer.DialContext(f.bounded(), "tcp", addr)
+	conn, err := f.connection(from, addr)
 	if err != nil {
 		return nil, err
 	}
-	conn := nc.(*net.TCPConn)
 	f.Cleanup(func() { _ = conn.Close() })
 	var way io.ReadWriter = conn
 	if config != nil {
@@ -106,9 +104,6 @@ func dial(f *fault, from, addr string, config *tls.Config) (*stage.Client, error
 	_, err = c.Handshake(rtmp.SchemeSimple, rtmp.HandshakeOptions{Random: rand.Reader})
 	return c, err
 }
-
-// bounded is a context that outlives the test: what checks it needs one.
-func (f *fault) bounded() context.Context { return context.WithoutCancel(f.Context()) }
 
 // send publishes until ctx ends, and says goodbye.
 func (c *canary) send(ctx context.Context) error {

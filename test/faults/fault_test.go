@@ -1,8 +1,10 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ type fault struct {
 	server  *stage.Server
 	canary  *canary
 	issuer  *stage.Issuer
+	network *stage.Network // nil if the server shares the network of this machine
 	before  vitals
 	figures map[string]string
 	order   []string
@@ -31,16 +34,60 @@ type fault struct {
 // number of connections unless the settings say otherwise.
 func begin(t *testing.T, rows string, settings ...string) *fault {
 	t.Helper()
-	f := &fault{T: t, rows: strings.Fields(rows), figures: make(map[string]string), issuer: stage.NewIssuer(t)}
-	pair := f.issuer.Issue(t, t.TempDir())
-	f.server = stage.Start(t, slices.Concat([]string{
+	return beginIn(t, rows, nil, settings...)
+}
+
+// beginIn is begin with the server, and its canary, in the server's half of a
+// network, where it listens on all addresses.
+func beginIn(t *testing.T, rows string, network *stage.Network, settings ...string) *fault {
+	t.Helper()
+	f := &fault{
+		T: t, rows: strings.Fields(rows), figures: make(map[string]string), issuer: stage.NewIssuer(t), network: network,
+	}
+	settings = slices.Concat([]string{
 		"MAX_IP_CONCURRENT_CONNECTIONS=0", "ADMIN_ADDRESS=127.0.0.1:0", "PUBLISH_GRACE_SECONDS=0", "DRAIN_SECONDS=0",
-	}, pair.Settings(), settings)...)
+	}, f.issuer.Issue(t, t.TempDir()).Settings(), settings)
+	if network != nil {
+		settings = append(settings, "BIND_ADDRESS=0.0.0.0")
+	}
+	f.within(func() { f.server = stage.Start(t, settings...) })
 	f.canary = startCanary(f)
 	f.before = f.vitals()
 	t.Cleanup(f.finish)
 	return f
 }
+
+// within calls a function where the server's loopback network is: sockets that it
+// opens and programs that it starts are there.
+func (f *fault) within(do func()) {
+	f.Helper()
+	if f.network == nil {
+		do()
+		return
+	}
+	f.network.Server.Do(do)
+}
+
+// connection opens a connection from an address of the server's network.
+func (f *fault) connection(from, addr string) (conn *net.TCPConn, err error) {
+	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
+		addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	f.within(func() {
+		var nc net.Conn
+		dialer := net.Dialer{Timeout: stage.Soon}
+		if from != "" {
+			dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+		}
+		if nc, err = dialer.DialContext(f.bounded(), "tcp", addr); err == nil {
+			conn = nc.(*net.TCPConn)
+		}
+	})
+	return conn, err
+}
+
+// bounded is a context that outlives the test: what checks it needs one.
+func (f *fault) bounded() context.Context { return context.WithoutCancel(f.Context()) }
 
 // scale returns how much of a fault to try: the first in the short profile, and
 // the second in the long one.

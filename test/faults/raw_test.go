@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // raw is a connection on which a test writes what it likes.
@@ -20,13 +19,12 @@ type raw struct {
 // connect opens a connection from a local address, without a handshake. It is
 // closed when the test ends.
 func (f *fault) connect(from, addr string) (raw, error) {
-	dialer := net.Dialer{Timeout: stage.Soon, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	nc, err := dialer.DialContext(f.bounded(), "tcp", addr)
+	conn, err := f.connection(from, addr)
 	if err != nil {
 		return raw{}, err
 	}
-	f.Cleanup(func() { _ = nc.Close() })
-	return raw{nc.(*net.TCPConn)}, nil
+	f.Cleanup(func() { _ = conn.Close() })
+	return raw{conn}, nil
 }
 
 // handshake plays the simple handshake, without looking at what comes.

@@ -2,7 +2,9 @@ package faults
 
 import (
 	"bufio"
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -48,7 +50,10 @@ func (f *fault) administration() string {
 // get returns a page for operators, by line.
 func (f *fault) get(path string) []string {
 	f.Helper()
-	client := http.Client{Timeout: stage.Soon, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: stage.Soon, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(_ context.Context, _, addr string) (net.Conn, error) { return f.connection("", addr) },
+	}}
 	answer, err := client.Get(f.administration() + path)
 	if err != nil {
 		f.Fatal(err)

@@ -145,3 +145,11 @@ func (n *namespace) run(name string, args ...string) {
 		}
 	})
 }
+
+// Lose has the link lose a share of the packets to the viewer, in percent.
+func (n *Network) Lose(percent int) {
+	n.t.Helper()
+	n.Viewer.run("nft", fmt.Sprintf("add table inet loss;"+
+		"add chain inet loss in { type filter hook input priority 0; };"+
+		"add rule inet loss in numgen random mod 100 lt %d drop", percent))
+}

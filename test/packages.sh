@@ -13,6 +13,7 @@ packages=(
   gstreamer1.0-libav
   redis-server
   iproute2
+  openssl
   nftables
   nginx
   libnginx-mod-rtmp

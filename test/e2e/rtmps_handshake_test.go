@@ -3,63 +3,13 @@ package e2e
 import (
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
-
-func TestTLSVersions(t *testing.T) {
-	t.Parallel()
-	ca := stage.NewIssuer(t)
-	s := stage.Start(t, ca.Issue(t, t.TempDir()).Settings()...)
-	for version, allowed := range map[uint16]bool{
-		tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true,
-	} {
-		t.Run(tls.VersionName(version), func(t *testing.T) {
-			config := ca.Config()
-			config.MinVersion, config.MaxVersion = version, version
-			conn, err := tls.DialWithDialer(&net.Dialer{Timeout: stage.Soon}, "tcp", s.SecureAddr(), config)
-			if (err == nil) != allowed {
-				t.Errorf("handshake: %v", err)
-			}
-			if err == nil {
-				_ = conn.Close()
-			}
-		})
-	}
-	s.AwaitLines(2, stage.Soon, "msg=end", `reason="TLS handshake failed"`)
-}
-
-func TestPlainRTMPOnTheRTMPSPortIsClosedAtOnce(t *testing.T) {
-	t.Parallel()
-	ca := stage.NewIssuer(t)
-	s := stage.Start(t, ca.Issue(t, t.TempDir()).Settings()...)
-	start := time.Now()
-	if _, err := stage.DialFrom(t, "", s.SecureAddr()); err == nil {
-		t.Error("a handshake without TLS was accepted")
-	}
-	_, err := stage.DialThrough(t, s.Addr, func(conn *net.TCPConn) (io.ReadWriter, error) {
-		return tls.Client(conn, ca.Config()), nil
-	})
-	if err == nil {
-		t.Error("the RTMP port speaks TLS")
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("it took %v", took)
-	}
-	stage.Publish(t, s, "channel/key")
-	s.AwaitLine("msg=publish")
-	for _, line := range s.Log.All() {
-		if strings.Contains(line, "msg=end") {
-			t.Errorf("port scans are no news: %s", line)
-		}
-	}
-}
 
 // The limit counts RTMP and RTMPS together.
 func TestConnectionLimitIsSharedByBothPorts(t *testing.T) {

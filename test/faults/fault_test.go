@@ -19,6 +19,7 @@ type fault struct {
 	server  *stage.Server
 	canary  *canary
 	issuer  *stage.Issuer
+	pair    *stage.Pair    // the server's certificate and key
 	network *stage.Network // nil if the server shares the network of this machine
 	before  vitals
 	figures map[string]string
@@ -26,6 +27,9 @@ type fault struct {
 	// restarted says that the test has ended the server's first process on
 	// purpose, so that its vitals cannot be compared.
 	restarted bool
+	// complaints are what the server may log at level ERROR, since the fault gives
+	// it a reason to.
+	complaints string
 }
 
 // begin starts a server with RTMPS and a canary for the rows of a test, split by
@@ -44,9 +48,10 @@ func beginIn(t *testing.T, rows string, network *stage.Network, settings ...stri
 	f := &fault{
 		T: t, rows: strings.Fields(rows), figures: make(map[string]string), issuer: stage.NewIssuer(t), network: network,
 	}
+	f.pair = f.issuer.Issue(t, t.TempDir())
 	settings = slices.Concat([]string{
 		"MAX_IP_CONCURRENT_CONNECTIONS=0", "ADMIN_ADDRESS=127.0.0.1:0", "PUBLISH_GRACE_SECONDS=0", "DRAIN_SECONDS=0",
-	}, f.issuer.Issue(t, t.TempDir()).Settings(), settings)
+	}, f.pair.Settings(), settings)
 	if network != nil {
 		settings = append(settings, "BIND_ADDRESS=0.0.0.0")
 	}
@@ -112,6 +117,9 @@ func (f *fault) finish() {
 	f.canary.finish()
 	if !f.restarted {
 		f.checkRecovered()
+	}
+	if f.complaints != "" {
+		f.server.StopAllowing(f.complaints)
 	}
 	if !f.Skipped() {
 		results.add(result{rows: f.rows, test: f.Name(), failed: f.Failed(), figures: maps.Clone(f.figures), order: f.order})

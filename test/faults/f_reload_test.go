@@ -1,4 +1,4 @@
-package e2e
+package faults
 
 import (
 	"context"
@@ -23,11 +23,11 @@ func replaceFile(t *testing.T, path string, text []byte) {
 }
 
 // handshakes connects again and again until ctx ends.
-func handshakes(ctx context.Context, t *testing.T, s *stage.Server, config *tls.Config) (done int64) {
+func (f *fault) handshakes(ctx context.Context) (done int64) {
 	for ; ctx.Err() == nil; done++ {
-		conn, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", s.SecureAddr())
+		conn, err := (&tls.Dialer{Config: f.issuer.Config()}).DialContext(f.Context(), "tcp", f.server.SecureAddr())
 		if err != nil {
-			t.Errorf("handshake %d: %v", done, err)
+			f.Errorf("handshake %d: %v", done, err)
 			return done
 		}
 		_ = conn.Close()
@@ -39,18 +39,18 @@ func handshakes(ctx context.Context, t *testing.T, s *stage.Server, config *tls.
 // and a stream goes on.
 func TestCertificateIsReplacedUnderLoad(t *testing.T) {
 	t.Parallel()
-	const replacements, every = 80, 50 * time.Millisecond
-	ca, dir := stage.NewIssuer(t), t.TempDir()
-	p := ca.Issue(t, dir)
-	s := stage.Start(t, append(p.Settings(), "SSL_CHECK_RELOAD_SECONDS=1", "MAX_IP_CONCURRENT_CONNECTIONS=0")...)
-	n := stage.StartNumbered(t, stage.DialSecure(t, s, ca.Config()), stage.DialSecure(t, s, ca.Config()), "channel")
+	const every = 50 * time.Millisecond
+	f := begin(t, "F6", "SSL_CHECK_RELOAD_SECONDS=1")
+	f.complaints = "new certificate not usable, the old one stays in use"
+	replacements := f.scale(60, 600)
+	ca, p, dir := f.issuer, f.pair, t.TempDir()
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var load sync.WaitGroup
 	var total atomic.Int64
 	for range 2 {
-		load.Go(func() { total.Add(handshakes(ctx, t, s, ca.Config())) })
+		load.Go(func() { total.Add(f.handshakes(ctx)) })
 	}
 	linked := 0
 	ways := []func(){
@@ -92,24 +92,23 @@ func TestCertificateIsReplacedUnderLoad(t *testing.T) {
 	replaceFile(t, p.CertFile, ca.Chain(t, p.Key))
 	replaceFile(t, p.KeyFile, stage.KeyText(t, p.Key))
 	last := ca.Last
-	awaitSerial(t, s, ca.Config(), last, 2*time.Second)
+	f.awaitSerial(last, 2*time.Second)
 	cancel()
 	load.Wait()
-	n.Flows()
-	n.CheckUnharmed()
+	f.figure("replacements", replacements)
+	f.figure("handshakes meanwhile", total.Load())
 	if total.Load() < 50 {
 		t.Errorf("only %d handshakes were done meanwhile", total.Load())
 	}
-	s.StopAllowing("new certificate not usable, the old one stays in use")
 }
 
 // awaitSerial wants new connections to be shown a certificate in time.
-func awaitSerial(t *testing.T, s *stage.Server, config *tls.Config, serial int64, within time.Duration) {
-	t.Helper()
-	for start := time.Now(); ; stage.Pause(t.Context(), 20*time.Millisecond) {
-		conn, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", s.SecureAddr())
+func (f *fault) awaitSerial(serial int64, within time.Duration) {
+	f.Helper()
+	for start := time.Now(); ; stage.Pause(f.Context(), 20*time.Millisecond) {
+		conn, err := (&tls.Dialer{Config: f.issuer.Config()}).DialContext(f.Context(), "tcp", f.server.SecureAddr())
 		if err != nil {
-			t.Fatal(err)
+			f.Fatal(err)
 		}
 		got := conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 		_ = conn.Close()
@@ -117,7 +116,7 @@ func awaitSerial(t *testing.T, s *stage.Server, config *tls.Config, serial int64
 			return
 		}
 		if time.Since(start) > within {
-			t.Fatalf("certificate %d is still served after %v, want %d", got, within, serial)
+			f.Fatalf("certificate %d is still served after %v, want %d", got, within, serial)
 		}
 	}
 }

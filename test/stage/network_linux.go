@@ -153,3 +153,15 @@ func (n *Network) Lose(percent int) {
 		"add chain inet loss in { type filter hook input priority 0; };"+
 		"add rule inet loss in numgen random mod 100 lt %d drop", percent))
 }
+
+// Own makes all addresses of an IPv6 subnet the server's machine's own, that
+// clients there can come from.
+func (n *Network) Own(subnet string) {
+	n.t.Helper()
+	n.Server.Do(func() {
+		if err := os.WriteFile("/proc/sys/net/ipv6/ip_nonlocal_bind", []byte("1"), 0); err != nil {
+			n.t.Fatal(err)
+		}
+	})
+	n.Server.run("ip", "-6", "route", "add", "local", subnet, "dev", "lo")
+}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
@@ -18,6 +19,8 @@ type entry struct {
 	// groupHeaders from before.
 	headers, groupHeaders headers
 	changed               uint64
+	// copies is what the forms of the group's messages take.
+	copies *atomic.Int64
 	// group is groupHeaders laid out for those who start with the group.
 	group     []*Message
 	chunkSize int
@@ -48,7 +51,6 @@ func (l *Log) startGroup(keyframe *Message) {
 		before = l.tail.Load()
 	}
 	l.starting = false
-	l.groupBytes = 0
 	l.groupHeaders = slices.Clone(l.headers)
 	l.enter(before, keyframe)
 }
@@ -59,11 +61,11 @@ func (l *Log) boundGroup(m *Message) {
 	if m.sequence == 1 {
 		l.started = m.arrival // seen by viewers once the tail has moved
 	}
-	if l.entry.Load().before == nil {
+	e := l.entry.Load()
+	if e.before == nil {
 		return
 	}
-	l.groupBytes += int64(len(m.chunks)) + messageOverhead
-	if l.groupBytes > l.cacheBytes || l.starting && m.arrival-l.started > startWindow {
+	if e.size(m) > l.cacheBytes || l.starting && m.arrival-l.started > startWindow {
 		l.starting = false
 		l.enter(nil, m)
 	}
@@ -115,7 +117,7 @@ func (l *Log) keepHeader(h header, m *Message) {
 
 // enter replaces the entry point, because of m.
 func (l *Log) enter(before, m *Message) {
-	e := &entry{before: before, changed: m.sequence, headers: slices.Clone(l.headers), chunkSize: l.chunkSize}
+	e := &entry{before: before, changed: m.sequence, headers: slices.Clone(l.headers), copies: l.copies, chunkSize: l.chunkSize}
 	e.groupHeaders = e.headers
 	if before != nil {
 		e.groupHeaders = slices.Clone(l.groupHeaders)

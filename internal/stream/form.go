@@ -32,13 +32,20 @@ type form struct {
 	count int
 }
 
+// formOverhead is what a form costs beside its bytes.
+const formOverhead = 96
+
+// size is what keeping the form takes, at most: its bytes may be those of the
+// message.
+func (f *form) size() int64 { return formOverhead + int64(cap(f.chunks)) }
+
 // forms are those of a message, or of a run. Each is made when the first viewer
 // needs it, and shared.
 type forms struct{ newest atomic.Pointer[form] }
 
-// get returns the form for a class, and makes it if there is none. It is safe
-// for concurrent use.
-func (fs *forms) get(class media.Capabilities, lay func() (chunks []byte, withheld uint64)) *form {
+// get returns the form for a class, and makes it if there is none: then the
+// counter, which may be nil, is told what it takes. It is safe for concurrent use.
+func (fs *forms) get(class media.Capabilities, counter *atomic.Int64, lay func() (chunks []byte, withheld uint64)) *form {
 	var made *form
 	for {
 		newest := fs.newest.Load()
@@ -59,6 +66,9 @@ func (fs *forms) get(class media.Capabilities, lay func() (chunks []byte, withhe
 			return made
 		}
 		if fs.newest.CompareAndSwap(newest, made) {
+			if counter != nil {
+				counter.Add(made.size())
+			}
 			return made
 		}
 	}
@@ -68,7 +78,7 @@ func (fs *forms) get(class media.Capabilities, lay func() (chunks []byte, withhe
 // chunkSize is that of the log.
 func (m *Message) form(viewer media.Capabilities, chunkSize int) *form {
 	class := viewer.For(m.traits)
-	return m.forms.get(class, func() ([]byte, uint64) {
+	return m.forms.get(class, m.copies, func() ([]byte, uint64) {
 		chunks := m.adapt(class, chunkSize)
 		if len(chunks) == 0 {
 			return nil, 1

@@ -43,9 +43,9 @@ type Log struct {
 	// started is when the first message came. Viewers may read it as well, once
 	// the tail is that message or a later one.
 	started time.Duration
-	// groupBytes is what the newest keyframe group takes, bounded by
-	// cacheBytes.
-	groupBytes int64
+	// copies is what the forms of the newest group's messages take, see
+	// [Message.form].
+	copies *atomic.Int64
 }
 
 // young reports whether so little time has passed since the first message that
@@ -58,9 +58,10 @@ func (l *Log) young() bool {
 // newLog returns an empty log. A cacheBytes of 0 keeps no group for newcomers.
 func newLog(chunkSize int, cacheBytes int64) *Log {
 	l := &Log{chunkSize: chunkSize, cacheBytes: cacheBytes, timeline: newTimeline(), meter: newMeter(), keyTrack: -1, starting: true}
+	l.copies = new(atomic.Int64)
 	origin := new(Message)
 	l.tail.Store(origin)
-	l.entry.Store(&entry{before: origin, chunkSize: chunkSize})
+	l.entry.Store(&entry{before: origin, copies: l.copies, chunkSize: chunkSize})
 	return l
 }
 
@@ -163,6 +164,9 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 		node.starts, node.groupStart = l.startsGroup(m, p)
 	}
 	l.meter.media(p, len(m.Payload), m.Timestamp, node.groupStart, now)
+	if node.groupStart {
+		l.copies = new(atomic.Int64)
+	}
 	l.link(node, now)
 	if node.groupStart {
 		l.startGroup(node)
@@ -221,7 +225,7 @@ func (l *Log) startsGroup(m rtmp.Message, p media.Packet) (starts, groupStart bo
 // next, and then advance.
 func (l *Log) link(m *Message, now time.Duration) {
 	previous := l.tail.Load()
-	m.arrival = now
+	m.arrival, m.copies = now, l.copies
 	m.sequence = previous.sequence + 1
 	m.position = previous.position + uint64(len(m.chunks))
 	previous.next.Store(m)

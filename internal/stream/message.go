@@ -45,8 +45,11 @@ type Message struct {
 	// track is the id of the only track; several says that there are more.
 	track   uint8
 	several bool
-	// forms are what viewers that cannot take the message are sent instead.
-	forms forms
+	// forms are what viewers that cannot take the message are sent instead, and
+	// copies counts what they take, together with those of the message's group. It
+	// is nil for messages that are in no log.
+	forms  forms
+	copies *atomic.Int64
 }
 
 // newMessage lays out m for players. It takes the payload over, which may still

@@ -60,7 +60,7 @@ func (l *Log) Part() {
 
 // form returns the run for a viewer that does not take it as it is.
 func (r *run) form(viewer media.Capabilities, chunkSize int) *form {
-	return r.forms.get(viewer, func() (chunks []byte, withheld uint64) {
+	return r.forms.get(viewer, nil, func() (chunks []byte, withheld uint64) {
 		refused := ^viewer.Accepts()
 		for m := r.from; m != r.to; {
 			m = m.next.Load()

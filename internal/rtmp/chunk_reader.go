@@ -30,6 +30,8 @@ type Reader struct {
 	dialect   dialect
 	// held is the memory of all incomplete messages, bounded by limits.Partial.
 	held int
+	// budget is shared with others; it may be nil.
+	budget *Budget
 	// shown is the most memory that a complete message took, up to maxShown.
 	shown    int
 	received uint64
@@ -79,7 +81,7 @@ func (r *Reader) Pending() bool { return len(r.parts) > 0 }
 //
 // The error is io.EOF when the stream ends between two chunks,
 // io.ErrUnexpectedEOF when it ends within one, an error that wraps
-// [ErrProtocol] or [ErrLimit], or that of the underlying reader. After an error
+// [ErrProtocol], [ErrLimit] or [ErrBudget], or that of the underlying reader. After an error
 // the Reader must not be used again.
 func (r *Reader) ReadMessage() (Message, error) {
 	for {
@@ -124,7 +126,7 @@ func (r *Reader) finish(s *chunkStream) Message {
 
 // drop forgets the message being assembled on s.
 func (r *Reader) drop(s *chunkStream) {
-	r.held -= cap(s.frame)
+	r.hold(-cap(s.frame))
 	s.abort()
 }
 
@@ -328,14 +330,15 @@ func (r *Reader) grow(s *chunkStream) error {
 	if len(s.frame) < cap(s.frame) {
 		return nil
 	}
-	size := max(headroom+1, r.limits.Upfront, 2*cap(s.frame), r.shown-r.held+cap(s.frame))
-	size = min(headroom+int(s.length), size)
-	if r.held+size-cap(s.frame) > r.limits.Partial {
-		return fmt.Errorf("incomplete messages of more than %d bytes: %w", r.limits.Partial, ErrLimit)
+	whole := headroom + int(s.length)
+	least := min(whole, max(headroom+1, r.limits.Upfront, 2*cap(s.frame)))
+	size := min(whole, max(least, r.shown-r.held+cap(s.frame)))
+	more, err := r.reserve(size-cap(s.frame), least-cap(s.frame))
+	if err != nil {
+		return err
 	}
-	frame := make([]byte, max(headroom, len(s.frame)), size)
+	frame := make([]byte, max(headroom, len(s.frame)), cap(s.frame)+more)
 	copy(frame, s.frame)
-	r.held += size - cap(s.frame)
 	s.frame = frame
 	return nil
 }

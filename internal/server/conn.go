@@ -131,6 +131,8 @@ func (c *conn) serve() {
 		return
 	}
 	c.reader = rtmp.NewReader(c.in, rtmp.UnacceptedLimits)
+	c.reader.SetBudget(c.server.incomplete)
+	defer c.reader.Close()
 	if c.nc.records != nil {
 		c.nc.records.hold()
 	}

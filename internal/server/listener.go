@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // Pauses after a failed accept.
@@ -40,10 +41,14 @@ func (s *Server) serve(l net.Listener, config *tls.Config) error {
 	defer spare.release()
 	var pause time.Duration
 	for {
-		nc, err := spare.accept(l, s.turnDown)
+		nc, err := spare.accept(l, func(nc net.Conn) { s.turnDown(nc, ReasonNoFiles) })
 		switch {
 		case err == nil:
 			pause = 0
+			if s.shortage.turnsAway() {
+				s.turnDown(nc, ReasonMemory)
+				continue
+			}
 			s.accept(nc, config)
 		case s.isStopping():
 			return ErrServerClosed
@@ -83,10 +88,10 @@ func (c *conn) enter() error {
 	return c.server.enter(c)
 }
 
-// turnDown refuses a connection for which there is no descriptor.
-func (s *Server) turnDown(nc net.Conn) {
-	s.refusals.write(s.log, slog.LevelWarn, ReasonNoFiles, "connection refused",
-		"addr", nc.RemoteAddr().String(), "reason", string(ReasonNoFiles))
+// turnDown refuses a connection for which the server itself lacks something.
+func (s *Server) turnDown(nc net.Conn, reason stream.Reason) {
+	s.refusals.write(s.log, slog.LevelWarn, reason, "connection refused",
+		"addr", nc.RemoteAddr().String(), "reason", string(reason))
 	reset(nc)
 }
 

@@ -42,6 +42,9 @@ type Options struct {
 	// MaxConnections is how many connections there may be, and a quarter of it how
 	// many of them may have neither published nor played yet; 0 means any number.
 	MaxConnections int
+	// MaxIncomplete is the most memory, in bytes, for incomplete messages of all
+	// connections together; 0 means that there is no such bound.
+	MaxIncomplete int64
 	// Limiter counts the connections of each address. Required.
 	Limiter *access.Limiter
 	// Players are the addresses that may play.

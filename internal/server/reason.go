@@ -24,6 +24,7 @@ const (
 	ReasonHasty            stream.Reason = "too many new connections from this address"
 	ReasonFull             stream.Reason = "server full"
 	ReasonMadeRoom         stream.Reason = "made room for newer connections"
+	ReasonMemory           stream.Reason = "server short of memory"
 	ReasonNoFiles          stream.Reason = "out of file descriptors"
 	ReasonProxyHeader      stream.Reason = "bad PROXY protocol header"
 	ReasonTLS              stream.Reason = "TLS handshake failed"
@@ -36,6 +37,7 @@ const (
 	ReasonStalled          stream.Reason = "peer stopped reading"
 	ReasonProtocol         stream.Reason = "protocol error"
 	ReasonLimit            stream.Reason = "limit exceeded"
+	ReasonBudget           stream.Reason = "incomplete messages of all connections too long"
 	ReasonFlood            stream.Reason = "too many messages"
 	ReasonControlQueue     stream.Reason = "answers not read"
 	ReasonConnectRefused   stream.Reason = "connect refused"
@@ -57,6 +59,8 @@ func readReason(err error) stream.Reason {
 		return ReasonForeignProtocol
 	case errors.Is(err, rtmp.ErrLimit):
 		return ReasonLimit
+	case errors.Is(err, rtmp.ErrBudget):
+		return ReasonBudget
 	case errors.Is(err, rtmp.ErrProtocol):
 		return ReasonProtocol
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe):

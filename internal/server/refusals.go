@@ -64,7 +64,7 @@ func (r *refusalLog) allow(kind refusalKind) bool {
 		r.periods[kind] = count
 	}
 	most := refusalLines
-	if kind.reason == ReasonFull || kind.reason == ReasonNoFiles {
+	if kind.reason == ReasonFull || kind.reason == ReasonNoFiles || kind.reason == ReasonMemory {
 		most = conditionLines
 	}
 	if count.lines == most {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
 
 // ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
@@ -36,6 +37,10 @@ type Server struct {
 
 	refusals refusalLog
 
+	shortage shortage
+	// incomplete is the memory for incomplete messages, nil if it is not bounded.
+	incomplete *rtmp.Budget
+
 	// handshakes has room for the TLS handshakes that may run at once.
 	handshakes chan struct{}
 }
@@ -54,6 +59,7 @@ func New(options Options) *Server {
 		graces:    newGraces(options.PublishGrace),
 		refusals:  newRefusalLog(options.Log),
 
+		incomplete: newBudget(options.MaxIncomplete),
 		handshakes: make(chan struct{}, maxTLSHandshakes),
 	}
 }

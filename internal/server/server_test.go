@@ -391,6 +391,7 @@ func TestDocumentedReasons(t *testing.T) {
 		ReasonPingTimeout, ReasonPlayWait, ReasonStalled, ReasonProtocol, ReasonLimit, ReasonFlood,
 		ReasonControlQueue, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
 		ReasonPlayDenied, ReasonShutdown, ReasonInternal, ReasonCrowded, ReasonProxyHeader, ReasonTLS,
+		ReasonMemory, ReasonBudget,
 		stream.ReasonReplaced, stream.ReasonWrongKey, stream.ReasonKilled,
 	} {
 		if !strings.Contains(string(text), string(reason)) {
@@ -410,6 +411,7 @@ func TestReasonsOfErrors(t *testing.T) {
 		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}, ReasonUnreachable},
 		{rtmp.ErrProtocol, ReasonProtocol},
 		{rtmp.ErrLimit, ReasonLimit},
+		{rtmp.ErrBudget, ReasonBudget},
 		{&rtmp.ForeignProtocolError{Seen: "TLS"}, ReasonForeignProtocol},
 		{errors.New("something else"), ReasonReadFailed},
 	}

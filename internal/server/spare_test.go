@@ -154,7 +154,7 @@ func TestARefusalWithoutDescriptorsIsLoggedOnceASecond(t *testing.T) {
 		defer f.stop()
 		for range 1000 {
 			client, conn := rtmptest.Pipe(testAddr)
-			f.turnDown(conn)
+			f.turnDown(conn, ReasonNoFiles)
 			if isOpen(t, client) {
 				t.Fatal("the connection is open")
 			}

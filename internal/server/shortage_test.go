@@ -1,0 +1,93 @@
+package server
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
+)
+
+// Memory that is short keeps newcomers out, and touches nobody who is there.
+func TestAServerShortOfMemoryRefusesNewcomersAndKeepsSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer f.stop()
+		publisher, conn := f.publish("live", "key")
+		running.Go(func() { _ = drain(conn) })
+		watching := f.dial()
+		f.watch(watching, &running)
+		sessions := f.Connections()
+
+		if refused := f.SetShort(true); refused != 0 {
+			t.Errorf("%d connections refused before the shortage", refused)
+		}
+		for range 5 {
+			if isOpen(t, f.dial()) {
+				t.Error("a newcomer is let in")
+			}
+		}
+		if err := publisher.WriteMessage(rtmp.Message{Type: rtmp.TypeAudio, Stream: 1, Payload: []byte{0xAF, 1, 2}}); err != nil {
+			t.Errorf("the publisher cannot go on: %v", err)
+		}
+		synctest.Wait()
+		if n := f.Connections(); n != sessions {
+			t.Errorf("%d connections, want the %d that were there", n, sessions)
+		}
+		if refused := f.SetShort(false); refused != 5 {
+			t.Errorf("%d connections refused, want 5", refused)
+		}
+		f.watch(f.dial(), &running)
+		if n := f.Connections(); n != sessions+1 {
+			t.Errorf("%d connections, want %d", n, sessions+1)
+		}
+		time.Sleep(refusalPeriod)
+		synctest.Wait()
+		f.wantLog(`level=WARN msg="connection refused"`, 1)
+		f.wantLog(`level=WARN msg="refusals left out" reason="server short of memory" count=4`, 1)
+	})
+}
+
+// hoard publishes the first so many bytes of a message of 16 MB.
+func (f *fixture) hoard(channel string, bytes int) *rtmptest.Conn {
+	f.t.Helper()
+	_, conn := f.publish(channel, "key")
+	go func() { _ = drain(conn) }()
+	whole := rtmp.AppendMessage(nil, rtmp.Message{
+		Type: rtmp.TypeVideo, ChunkStream: 6, Stream: 1, Payload: make([]byte, rtmp.MaxMessageSize),
+	}, rtmp.DefaultChunkSize)
+	_, _ = conn.Write(whole[:bytes]) // fails when the connection is closed within it
+	return conn
+}
+
+func TestIncompleteMessagesOfAllConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const mib = 1 << 20
+		f := newFixture(t, func(o *Options) { o.MaxIncomplete = 4 * mib })
+		defer f.stop()
+		first := f.hoard("one", mib+mib/4)
+		defer func() { _ = first.Close() }()
+		second := f.hoard("two", mib+mib/4)
+		defer func() { _ = second.Close() }()
+		third := f.hoard("three", mib+mib/4)
+		defer func() { _ = third.Close() }()
+		time.Sleep(2 * lingerTimeout)
+		synctest.Wait()
+		f.wantLog(`reason="`+string(ReasonBudget)+`"`, 1)
+		if n := f.Connections(); n != 2 {
+			t.Errorf("%d connections, want 2", n)
+		}
+		if got := f.incomplete.Taken(); got > 4*mib || got < 2*mib {
+			t.Errorf("%d bytes are held", got)
+		}
+		_, _ = first.Close(), second.Close()
+		synctest.Wait()
+		if got := f.incomplete.Taken(); got != 0 {
+			t.Errorf("%d bytes are held by nobody", got)
+		}
+	})
+}

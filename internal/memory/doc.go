@@ -1,0 +1,8 @@
+// Package memory keeps the process within the memory it may use, so that it never
+// dies of what peers send.
+//
+// [Find] says how much that is, and a [Watch] looks several times a second how
+// much is used. Over nine tenths, new connections are refused; if a collection of
+// garbage does not help, what is kept for newcomers is dropped as well. Under eight
+// tenths everything is as before. Publishers and viewers are never touched.
+package memory

@@ -1,0 +1,143 @@
+package memory
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"time"
+)
+
+const (
+	// lookEach is how often a Watch looks. A flood at the speed of a fast network
+	// fills what is left above shortAbove in a second.
+	lookEach = 100 * time.Millisecond
+	// collectEach is how often it collects garbage, at most, to find out what is
+	// in use.
+	collectEach = 500 * time.Millisecond
+	// trimmedEach is how often it tells that caches were dropped for their own bound.
+	trimmedEach = time.Minute
+)
+
+// Options are what a [Watch] needs. All are required, but for CacheBytes.
+type Options struct {
+	Limit Limit
+	// CacheBytes is the most that may be kept for newcomers; 0 means that only the
+	// limit counts.
+	CacheBytes int64
+	// Caches are what is kept for newcomers.
+	Caches interface {
+		// TrimCaches drops the largest until there are no more than most bytes.
+		TrimCaches(most int64) (kept int64, dropped int)
+	}
+	// Door is where connections come in.
+	Door interface {
+		// SetShort has new connections refused, or not, and returns how many were
+		// since the last call.
+		SetShort(short bool) (refused uint64)
+	}
+	Log *slog.Logger
+}
+
+// Watch keeps the process within its limit.
+type Watch struct {
+	options Options
+	meter   interface {
+		read() reading
+		collect()
+	}
+
+	pressure  pressure
+	collected time.Time
+	// since is when memory became short, and dropped counts the caches that went
+	// for it.
+	since   time.Time
+	dropped int
+	// trimmed counts the caches that went for their own bound since toldAt.
+	trimmed int
+	toldAt  time.Time
+}
+
+// NewWatch returns a Watch that waits for its Run.
+func NewWatch(options Options) *Watch {
+	if options.CacheBytes == 0 {
+		options.CacheBytes = math.MaxInt64
+	}
+	return &Watch{options: options, meter: newMeter(options.Limit.cgroup)}
+}
+
+// Run watches until ctx ends.
+func (w *Watch) Run(ctx context.Context) error {
+	ticker := time.NewTicker(lookEach)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-ticker.C:
+			w.look(now)
+		}
+	}
+}
+
+// look does what there is to do at the moment.
+func (w *Watch) look(now time.Time) {
+	kept := w.trim(now)
+	r := w.meter.read()
+	all, live := w.options.Limit.full(r)
+	verdict := w.pressure.decide(all, live, false)
+	if verdict == refuse {
+		w.begin(now, r)
+		verdict = collect
+	}
+	if verdict == collect && now.Sub(w.collected) >= collectEach {
+		w.collected = now
+		w.meter.collect()
+		r = w.meter.read()
+		all, live = w.options.Limit.full(r)
+		verdict = w.pressure.decide(all, live, true)
+	}
+	switch verdict {
+	case refuse:
+		w.begin(now, r)
+	case shed:
+		w.shed(kept - w.options.Limit.excess(r))
+	case calm:
+		w.end(now)
+	}
+}
+
+// trim holds the caches to their own bound.
+func (w *Watch) trim(now time.Time) (kept int64) {
+	kept, dropped := w.options.Caches.TrimCaches(w.options.CacheBytes)
+	if w.trimmed += dropped; w.trimmed > 0 && now.Sub(w.toldAt) >= trimmedEach {
+		w.options.Log.Warn("caches dropped: the channels keep more than GOP_CACHE_TOTAL_MB together",
+			"caches", w.trimmed, "kept_mb", mb(kept))
+		w.trimmed, w.toldAt = 0, now
+	}
+	return kept
+}
+
+func (w *Watch) begin(now time.Time, r reading) {
+	w.since, w.dropped = now, 0
+	w.options.Door.SetShort(true)
+	w.options.Log.Warn("memory is short: new connections are refused",
+		"used_mb", mb(r.heap), "cgroup_mb", mb(r.group), "limit_mb", mb(w.options.Limit.Bytes), "from", string(w.options.Limit.Source))
+}
+
+// shed drops caches until no more than most bytes are left. What they took is free
+// with the next collection, which must not wait.
+func (w *Watch) shed(most int64) {
+	_, dropped := w.options.Caches.TrimCaches(most)
+	w.dropped += dropped
+	if dropped > 0 {
+		w.collected = time.Time{}
+	}
+}
+
+func (w *Watch) end(now time.Time) {
+	refused := w.options.Door.SetShort(false)
+	w.options.Log.Warn("memory is no longer short: new connections are welcome",
+		"after", now.Sub(w.since).Round(time.Millisecond), "connections_refused", refused, "caches_dropped", w.dropped)
+}
+
+func mb(n int64) int64 { return n >> 20 }

@@ -40,9 +40,10 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	for _, warning := range settings.Warnings() {
 		log.Warn(warning)
 	}
+	budgets := newBudgets(settings, log)
 	registry := stream.NewRegistry(stream.Options{
 		ChunkSize:  settings.ChunkSize,
-		CacheBytes: settings.CacheBytes,
+		CacheBytes: budgets.channel,
 		Takeover:   takeovers[settings.Takeover],
 	})
 	a := &App{log: log, drain: settings.Drain}
@@ -59,6 +60,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		Registry:       registry,
 		Authorizer:     a.authority,
 		MaxConnections: maxConnections,
+		MaxIncomplete:  budgets.incomplete,
 		Limiter:        access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
 		Players:        settings.PlayWhitelist,
 		ChunkSize:      settings.ChunkSize,
@@ -74,7 +76,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	a.admin = newAdministration(a.listeners.admin, settings, &source{
 		registry: registry, server: a.server, settings: settings, limit: maxConnections,
 	}, log)
-	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run)
+	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, budgets.watch(registry, a.server, log))
 	if settings.Redis.Use {
 		a.background = append(a.background, commands(settings, registry, log).Run)
 	}

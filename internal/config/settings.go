@@ -29,6 +29,8 @@ type Settings struct {
 	PlayWait      time.Duration // 0 means for ever
 	MaxWriteDelay time.Duration // 0 means that each message goes out at once
 	CacheBytes    int64         // per channel; 0 switches the cache off
+	CacheTotal    int64         // in bytes, of all channels; 0 means a part of the memory
+	MemoryLimit   int64         // in bytes; 0 means what the system says
 
 	MaxConnections           int // 0 means as many as there can be
 	MaxConnectionsPerIP      int // 0 means no limit

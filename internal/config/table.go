@@ -36,6 +36,7 @@ const (
 	maxIDLength    = 1024
 	maxConnections = 1_000_000
 	maxCacheMB     = 1 << 20
+	maxMemoryMB    = 16 << 20
 	maxPlayWait    = 24 * time.Hour
 	maxGrace       = 5 * time.Minute
 	maxDrain       = time.Minute
@@ -97,6 +98,11 @@ var table = []row{
 		parser: number(func(s *Settings) *int64 { return &s.CacheBytes }, 0, maxCacheMB<<20, 1<<20),
 	},
 	{
+		group: groupChannels, name: "GOP_CACHE_TOTAL_MB", fallback: "0",
+		help:   "most that all channels together keep for new players in MB, 0 for a quarter of the memory",
+		parser: number(func(s *Settings) *int64 { return &s.CacheTotal }, 0, maxMemoryMB<<20, 1<<20),
+	},
+	{
 		group: groupChannels, name: "MAX_WRITE_DELAY_MS", fallback: "100",
 		help:   "longest that media waits to go out together when there are many viewers, 0 for never",
 		parser: number(func(s *Settings) *time.Duration { return &s.MaxWriteDelay }, 0, maxWriteDelay, time.Millisecond),
@@ -110,6 +116,11 @@ var table = []row{
 		group: groupChannels, name: "PLAY_HEVC", fallback: string(HEVCAuto),
 		help:   "form in which players get H.265: by FourCC, as CodecID 12 (legacy), as published, or what suits each",
 		parser: choice(func(s *Settings) *PlayHEVC { return &s.PlayHEVC }, HEVCAuto, HEVCFourCC, HEVCLegacy, HEVCPublished),
+	},
+	{
+		group: groupLimits, name: "MEMORY_LIMIT_MB", fallback: "0",
+		help:   "memory that the server may use in MB, 0 for what GOMEMLIMIT, the container or the machine allows",
+		parser: number(func(s *Settings) *int64 { return &s.MemoryLimit }, 0, maxMemoryMB<<20, 1<<20),
 	},
 	{
 		group: groupLimits, name: "MAX_CONNECTIONS", fallback: "0",

@@ -45,6 +45,8 @@ var settingValues = map[string]struct {
 	"PLAY_ENHANCED":                 {"permissive", same("strict"), value{"Permissive", "permissive"}, []string{"x", "YES"}},
 	"PLAY_HEVC":                     {"auto", same("fourcc"), value{"LEGACY", "legacy"}, []string{"x", "12"}},
 	"GOP_CACHE_SIZE_MB":             {"256", same("0"), same("1048576"), []string{"x", "-1", "1048577", "256MB"}},
+	"GOP_CACHE_TOTAL_MB":            {"0", same("1"), same("16777216"), []string{"x", "-1", "16777217", "64MB"}},
+	"MEMORY_LIMIT_MB":               {"0", same("64"), same("16777216"), []string{"x", "-1", "16777217", "1GiB"}},
 	"MAX_CONNECTIONS":               {"0", same("0"), same("1000000"), []string{"x", "-1", "1000001"}},
 	"MAX_IP_CONCURRENT_CONNECTIONS": {"4", same("0"), same("1000000"), []string{"x", "-1", "1000001"}},
 	"CONCURRENT_LIMIT_WHITELIST":    {"", same("127.0.0.1"), same("*"), []string{"x", ",", "::/129"}},

@@ -29,9 +29,8 @@ type Reader struct {
 	streams   []*chunkStream
 	dialect   dialect
 	// held is the memory of all incomplete messages, bounded by limits.Partial.
-	held int
-	// budget is shared with others; it may be nil.
-	budget *Budget
+	held  int
+	share share
 	// shown is the most memory that a complete message took, up to maxShown.
 	shown    int
 	received uint64
@@ -126,8 +125,12 @@ func (r *Reader) finish(s *chunkStream) Message {
 
 // drop forgets the message being assembled on s.
 func (r *Reader) drop(s *chunkStream) {
-	r.hold(-cap(s.frame))
+	r.hold(-cap(s.frame), true)
+	begun := s.since != 0
 	s.abort()
+	if begun {
+		r.noteOldest()
+	}
 }
 
 // apply carries out the two messages that steer the chunk layer itself.
@@ -340,6 +343,7 @@ func (r *Reader) grow(s *chunkStream) error {
 	frame := make([]byte, max(headroom, len(s.frame)), cap(s.frame)+more)
 	copy(frame, s.frame)
 	s.frame = frame
+	r.begin(s)
 	return nil
 }
 

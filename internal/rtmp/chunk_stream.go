@@ -25,6 +25,9 @@ type chunkStream struct {
 	partial   bool
 	remaining uint32
 	frame     []byte
+	// since is the turn at which the message took from a budget first, 0 if it
+	// did not.
+	since uint64
 }
 
 // maxImpliedDelta is the longest first timestamp, in milliseconds, that is
@@ -55,4 +58,5 @@ func (s *chunkStream) abort() {
 	s.partial = false
 	s.remaining = 0
 	s.frame = nil
+	s.since = 0
 }

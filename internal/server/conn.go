@@ -56,8 +56,10 @@ type conn struct {
 
 	in     *intake
 	reader *rtmp.Reader
-	nap    nap
-	acks   rtmp.AckWindow
+	// holding is the reader, for whoever looks what it holds.
+	holding atomic.Pointer[rtmp.Reader]
+	nap     nap
+	acks    rtmp.AckWindow
 	// readAt is when the last bytes were read from the socket, the time of
 	// arrival of the messages they complete.
 	readAt time.Duration
@@ -131,12 +133,14 @@ func (c *conn) serve() {
 		return
 	}
 	c.reader = rtmp.NewReader(c.in, rtmp.UnacceptedLimits)
-	c.reader.SetBudget(c.server.incomplete)
+	c.reader.SetBudget(c.server.incomplete.budget)
+	c.holding.Store(c.reader)
 	defer c.reader.Close()
 	if c.nc.records != nil {
 		c.nc.records.hold()
 	}
 	c.readMessages()
+	c.reader.Close() // others may need the memory before the peer has left
 	c.farewell()
 	c.hangUp()
 }

@@ -37,9 +37,8 @@ type Server struct {
 
 	refusals refusalLog
 
-	shortage shortage
-	// incomplete is the memory for incomplete messages, nil if it is not bounded.
-	incomplete *rtmp.Budget
+	shortage   shortage
+	incomplete incomplete
 
 	// handshakes has room for the TLS handshakes that may run at once.
 	handshakes chan struct{}
@@ -50,7 +49,7 @@ func New(options Options) *Server {
 	if options.Authorizer == nil {
 		options.Authorizer = Everyone{}
 	}
-	return &Server{
+	s := &Server{
 		options:   options,
 		log:       options.Log,
 		epoch:     time.Now(),
@@ -59,9 +58,12 @@ func New(options Options) *Server {
 		graces:    newGraces(options.PublishGrace),
 		refusals:  newRefusalLog(options.Log),
 
-		incomplete: newBudget(options.MaxIncomplete),
 		handshakes: make(chan struct{}, maxTLSHandshakes),
 	}
+	if options.MaxIncomplete > 0 {
+		s.incomplete.budget = rtmp.NewBudget(options.MaxIncomplete, s.closeOldest)
+	}
+	return s
 }
 
 // now is the time on the server's clock, which never steps back.

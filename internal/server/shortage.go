@@ -1,10 +1,6 @@
 package server
 
-import (
-	"sync/atomic"
-
-	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
-)
+import "sync/atomic"
 
 // shortage says whether memory is so short that there is none for new
 // connections. Those that there are go on.
@@ -27,12 +23,4 @@ func (s *shortage) turnsAway() bool {
 func (s *Server) SetShort(short bool) (refused uint64) {
 	s.shortage.present.Store(short)
 	return s.shortage.refused.Swap(0)
-}
-
-// newBudget returns what all connections share for incomplete messages.
-func newBudget(limit int64) *rtmp.Budget {
-	if limit == 0 {
-		return nil
-	}
-	return rtmp.NewBudget(limit)
 }

@@ -52,8 +52,8 @@ func TestAServerShortOfMemoryRefusesNewcomersAndKeepsSessions(t *testing.T) {
 	})
 }
 
-// hoard publishes the first so many bytes of a message of 16 MB.
-func (f *fixture) hoard(channel string, bytes int) *rtmptest.Conn {
+// hold publishes the first so many bytes of a message of 16 MB.
+func (f *fixture) hold(channel string, bytes int) *rtmptest.Conn {
 	f.t.Helper()
 	_, conn := f.publish(channel, "key")
 	go func() { _ = drain(conn) }()
@@ -64,30 +64,43 @@ func (f *fixture) hoard(channel string, bytes int) *rtmptest.Conn {
 	return conn
 }
 
+// Who asks for more when the memory for incomplete messages is spent gets it from who
+// has held most of it for the longest time.
 func TestIncompleteMessagesOfAllConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const mib = 1 << 20
 		f := newFixture(t, func(o *Options) { o.MaxIncomplete = 4 * mib })
 		defer f.stop()
-		first := f.hoard("one", mib+mib/4)
-		defer func() { _ = first.Close() }()
-		second := f.hoard("two", mib+mib/4)
-		defer func() { _ = second.Close() }()
-		third := f.hoard("three", mib+mib/4)
-		defer func() { _ = third.Close() }()
+		for _, channel := range []string{"one", "two", "three"} { // each holds 2 MiB, by doubling
+			conn := f.hold(channel, mib+mib/4)
+			defer func() { _ = conn.Close() }()
+			synctest.Wait()
+		}
 		time.Sleep(2 * lingerTimeout)
 		synctest.Wait()
 		f.wantLog(`reason="`+string(ReasonBudget)+`"`, 1)
+		f.wantLog(`msg=end id=1 `, 1)
 		if n := f.Connections(); n != 2 {
 			t.Errorf("%d connections, want 2", n)
 		}
-		if got := f.incomplete.Taken(); got > 4*mib || got < 2*mib {
+		if got := f.incomplete.budget.Taken(); got > 4*mib || got < 3*mib {
 			t.Errorf("%d bytes are held", got)
 		}
-		_, _ = first.Close(), second.Close()
-		synctest.Wait()
-		if got := f.incomplete.Taken(); got != 0 {
-			t.Errorf("%d bytes are held by nobody", got)
+		for range 10 { // a publisher whose messages end is never the one
+			f.completes(mib)
 		}
+		f.wantLog(`channel=honest reason="closed by client"`, 10)
 	})
+}
+
+// completes publishes a whole message of so many bytes, and leaves.
+func (f *fixture) completes(bytes int) {
+	f.t.Helper()
+	client, conn := f.publish("honest", "key")
+	go func() { _ = drain(conn) }()
+	if err := client.WriteMessage(rtmp.Message{Type: rtmp.TypeVideo, ChunkStream: 6, Stream: 1, Payload: make([]byte, bytes)}); err != nil {
+		f.t.Error(err)
+	}
+	_ = conn.Close()
+	synctest.Wait()
 }

@@ -126,6 +126,7 @@ func (c *conn) connect(in call) error {
 	)
 	value, _ = object.Get("flashVer")
 	client, _ := amf.AsString(value)
+	c.client = stream.ClientName(client)
 	// Only the first part: people paste whole URLs, keys included, into the app.
 	channel, _, _ := strings.Cut(strings.TrimLeft(app, "/"), "/")
 	channel, _, _ = strings.Cut(channel, "?")

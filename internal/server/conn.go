@@ -90,6 +90,9 @@ type conn struct {
 	// last line in the log.
 	role, channel string
 	streams       map[uint32]*netStream
+	// client is how the program named itself in connect.
+	client   string
+	accounts accounts
 	// played says that the writer's own player is taken.
 	played bool
 	// lastStream is the message stream id that was handed out last.
@@ -199,6 +202,7 @@ func (c *conn) settle() error {
 			s.publication.Flush()
 		}
 	}
+	c.accounts.received.Store(c.reader.Received())
 	c.acknowledge()
 	if c.out.queued.Load() {
 		c.out.flush()
@@ -300,6 +304,11 @@ type cause struct {
 	reason stream.Reason
 	// detail says more, for the log; it may be nil.
 	detail error
+}
+
+// telling reports whether the detail says more than the reason.
+func (c *cause) telling() bool {
+	return c.detail != nil && c.reason != ReasonClientClosed && c.reason != ReasonReset && c.reason != ReasonStalled
 }
 
 // longAgo is a deadline that interrupts whoever reads or writes.

@@ -17,6 +17,8 @@ type netStream struct {
 	grant       *grant
 	publication *stream.Publication
 	player      *player
+	// account is open while it publishes or plays.
+	account *account
 }
 
 func (s *netStream) publishes() bool { return s.grant != nil }

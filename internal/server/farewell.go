@@ -37,6 +37,10 @@ var partings = map[stream.Reason]struct{ publisher, player rtmp.Status }{
 		publisher: failure(rtmp.CodePublishDenied, "Closed by an operator."),
 		player:    failure(rtmp.CodePlayFailed, "Closed by an operator."),
 	},
+	stream.ReasonKicked: {
+		publisher: failure(rtmp.CodePublishDenied, "Closed by an operator."),
+		player:    failure(rtmp.CodePlayFailed, "Closed by an operator."),
+	},
 	ReasonPublisherTimeout: {
 		publisher: failure(rtmp.CodePublishIdle, "No media arrived."),
 	},

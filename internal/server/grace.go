@@ -109,7 +109,7 @@ func (c *conn) expectedBack() bool {
 		return c.Leaving()
 	}
 	switch c.cause.Load().reason {
-	case stream.ReasonKilled, stream.ReasonReplaced, ReasonShutdown:
+	case stream.ReasonKilled, stream.ReasonKicked, stream.ReasonReplaced, ReasonShutdown:
 		return false
 	default:
 		return true

@@ -67,6 +67,7 @@ func (s *Server) serve(l net.Listener, config *tls.Config) error {
 // itself.
 func (s *Server) accept(nc net.Conn, config *tls.Config) {
 	c := newConn(s, newTransport(nc, config))
+	s.totals.accepted[c.nc.traffic()].Add(1)
 	if err := c.enter(); err != nil {
 		c.logRefusal(err)
 		c.discard()
@@ -93,6 +94,7 @@ func (s *Server) turnDown(nc net.Conn, reason stream.Reason) {
 	s.refusals.write(s.log, slog.LevelWarn, reason, "connection refused",
 		"addr", nc.RemoteAddr().String(), "reason", string(reason))
 	reset(nc)
+	s.tellTurnedDown(nc)
 }
 
 // discard ends a connection that was never served.

@@ -13,6 +13,10 @@ import (
 // lasted, what it moved, and why it ended.
 func (c *conn) logEnd() {
 	reason, detail := c.cause.Load().reason, c.cause.Load().detail
+	c.accounts.received.Store(c.received())
+	if !c.accepted {
+		c.tellRefusal()
+	}
 	var attrs []any
 	if c.role != "" {
 		attrs = append(attrs, "role", c.role, "channel", c.channel)
@@ -22,7 +26,7 @@ func (c *conn) logEnd() {
 		"duration", (c.server.now() - c.started).Round(time.Millisecond),
 		"bytes_in", c.received(),
 		"bytes_out", c.out.written.Load())
-	if detail != nil && reason != ReasonClientClosed && reason != ReasonReset && reason != ReasonStalled {
+	if c.cause.Load().telling() {
 		attrs = append(attrs, "detail", cut(detail.Error()))
 	}
 	if missed := c.out.totalMissed(); missed.Messages > 0 {
@@ -53,6 +57,8 @@ func (c *conn) logRefusal(err error) {
 		level = slog.LevelWarn
 	}
 	c.server.refusals.write(c.log, level, reason, "connection refused", "reason", string(reason))
+	c.cause.CompareAndSwap(nil, &cause{reason: reason})
+	c.tellRefusal()
 }
 
 // repairAttrs tell what was wrong with a publisher's timestamps, if anything.

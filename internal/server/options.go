@@ -66,6 +66,9 @@ type Options struct {
 	// PublishGrace is for how long players are left in peace when a publisher
 	// was cut off, since it may come back; 0 means not at all.
 	PublishGrace time.Duration
+	// Ended is told of each publication and each player that is over, and of each
+	// connection that came to neither, if it is not nil. It must not block.
+	Ended func(stream.End)
 	// Log takes one line for each step of a session. Required.
 	Log *slog.Logger
 	// LogRequests switches the lines for connect, publish, play and end on.

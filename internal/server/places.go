@@ -92,6 +92,7 @@ func (s *Server) assign(c *conn) (evicted *conn, err error) {
 func (s *Server) leave(c *conn) {
 	s.mu.Lock()
 	s.places.leave(c)
+	c.addTo(&s.totals.ended[c.nc.traffic()])
 	s.mu.Unlock()
 	s.running.Done()
 }

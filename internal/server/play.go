@@ -41,6 +41,7 @@ func (c *conn) play(in call) error {
 	}
 	s.name = name
 	s.player = c.newPlayer()
+	s.player.place.at.Store(nowhere)
 	s.player.stream, s.player.channel, s.player.subscription = id, p.channel, subscription
 	s.player.capabilities = c.server.options.capabilitiesOf(c.capabilities, p.wishes)
 	if p.wishes.live {
@@ -69,6 +70,7 @@ func wantsReset(in call) bool {
 
 func (c *conn) startPlaying(s *netStream, p path, reset bool) {
 	c.accept()
+	c.begin(s, stream.KindPlayer, p, "")
 	if c.phase() != phasePublishing {
 		c.watch.enter(phasePlaying)
 	}
@@ -86,6 +88,7 @@ func (c *conn) startPlaying(s *netStream, p path, reset bool) {
 // has not been sent by then is not sent any more.
 func (c *conn) stopPlaying(s *netStream, last ...rtmp.Message) {
 	leaving := s.player
+	c.finish(s)
 	s.player = nil
 	leaving.subscription.Close()
 	c.out.sendThen(func() {

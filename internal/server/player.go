@@ -36,6 +36,8 @@ type player struct {
 	// served says that the cursor has come to media that the viewer takes, and
 	// warned that the log told of media that it does not take.
 	served, warned bool
+	// place is what others may know of it.
+	place place
 }
 
 // waiting reports whether the channel is not live, and nobody is expected back.
@@ -50,7 +52,11 @@ func (p *player) fill(w *writer, b *batch) {
 		return
 	}
 	p.read(w, b)
-	if p.cursor.IsOpen() && p.cursor.Withheld() > 0 {
+	if !p.cursor.IsOpen() {
+		return
+	}
+	p.note()
+	if p.cursor.Withheld() > 0 {
 		p.judge(w)
 	}
 }
@@ -113,6 +119,7 @@ func (p *player) join(w *writer, b *batch) bool {
 	}
 	p.kept = false
 	p.cursor.Open(log, p.start)
+	p.joined()
 	if !p.introduced {
 		p.cursor.Introduce()
 	}
@@ -164,6 +171,7 @@ func (p *player) catchUp(w *writer) {
 	if !ok {
 		return
 	}
+	p.place.skips.Add(1)
 	now := w.c.server.now()
 	if p.skipLogged != 0 && now-p.skipLogged < lagLogInterval {
 		return
@@ -187,6 +195,7 @@ func (p *player) totalMissed() stream.Skipped {
 }
 
 func (p *player) dropCursor() {
+	p.left()
 	p.missed = p.totalMissed()
 	p.cursor.Close()
 }

@@ -66,7 +66,7 @@ func (c *conn) claim(s *netStream) error {
 	c.watch.media.Store(int64(c.readAt))
 	publication, err := c.server.options.Registry.Publish(stream.Claim{
 		Channel: s.grant.Channel, Key: s.grant.Key, StreamID: s.grant.streamID, Publisher: c,
-		Address: c.addr.String(),
+		Address: c.addr.String(), Epoch: c.server.epoch, At: c.readAt,
 	})
 	if err != nil {
 		c.unpublish(s)
@@ -74,6 +74,7 @@ func (c *conn) claim(s *netStream) error {
 	}
 	s.publication = publication
 	c.accept()
+	c.begin(s, stream.KindPublisher, path{channel: s.grant.Channel, key: s.grant.Key}, s.grant.streamID)
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
 	c.server.running.Go(func() { fanout.Run(publication, c.server.options.MaxWriteDelay, c.server.now) })
@@ -116,6 +117,7 @@ func (c *conn) unpublish(s *netStream) {
 	s.publication, s.grant = nil, nil
 	if publication != nil {
 		c.endPublication(publication)
+		c.finish(s)
 		c.ignored += publication.Log().Unreadable()
 		c.repaired = c.repaired.Plus(publication.Log().Repairs())
 	}

@@ -1,0 +1,223 @@
+package server
+
+import (
+	"math"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// account is what others may know of one publication or player of a connection,
+// while it lasts.
+type account struct {
+	c *conn
+	// known is what does not change.
+	known stream.Session
+	// One of these is set.
+	publication *stream.Publication
+	player      *player
+}
+
+// accounts are those of a connection.
+type accounts struct {
+	// received is how many bytes the reading goroutine had got when it last
+	// waited for more.
+	received atomic.Uint64
+
+	mu   sync.Mutex // guards what follows
+	open []*account
+	// closed is what those moved that are over.
+	closed stream.Traffic
+}
+
+// place is where a player stands. Whoever has the turn of the writer notes it
+// once for each batch, and anyone may read it.
+type place struct {
+	// at is the player's message in the present log, nowhere if it has none, and
+	// since the time from which its lag counts.
+	at    atomic.Uint64
+	since atomic.Int64
+	// passed, skipped and skips are totals of all logs.
+	passed, skipped, skips atomic.Uint64
+
+	// What follows belongs to whoever has the turn: from is where the player
+	// joined the present log, and earlier what it had passed before.
+	from, earlier uint64
+}
+
+// nowhere is behind every message: there is no lag.
+const nowhere = math.MaxUint64
+
+// note says where the cursor stands.
+func (p *player) note() {
+	at, since := p.cursor.Passed()
+	if at != p.place.at.Load() {
+		p.place.at.Store(at)
+		p.place.passed.Store(p.place.earlier + at - p.place.from)
+	}
+	if int64(since) != p.place.since.Load() {
+		p.place.since.Store(int64(since))
+	}
+	if skipped := p.totalMissed().Messages; skipped != p.place.skipped.Load() {
+		p.place.skipped.Store(skipped)
+	}
+}
+
+// joined says that the cursor was opened.
+func (p *player) joined() { p.place.from, _ = p.cursor.Passed() }
+
+// left says that the cursor is going to be closed.
+func (p *player) left() {
+	if p.cursor.IsOpen() {
+		p.note()
+		p.place.earlier = p.place.passed.Load()
+	}
+	p.place.at.Store(nowhere)
+}
+
+// begin opens the account of what a message stream does from now on.
+func (c *conn) begin(s *netStream, kind stream.Kind, p path, streamID string) {
+	a := &account{c: c, publication: s.publication, player: s.player, known: c.known(kind)}
+	a.known.ID += "." + strconv.FormatUint(uint64(s.id), 10)
+	a.known.Channel, a.known.Key, a.known.StreamID = p.channel, p.key, streamID
+	s.account = a
+	c.accounts.mu.Lock()
+	defer c.accounts.mu.Unlock()
+	c.accounts.open = append(c.accounts.open, a)
+}
+
+// finish closes the account of a message stream.
+func (c *conn) finish(s *netStream) {
+	a := s.account
+	s.account = nil
+	if a == nil {
+		return
+	}
+	c.accounts.received.Store(c.received())
+	last := a.session()
+	c.accounts.mu.Lock()
+	c.accounts.open = slices.DeleteFunc(c.accounts.open, func(other *account) bool { return other == a })
+	c.accounts.closed.Add(last)
+	c.accounts.mu.Unlock()
+	c.tell(last)
+}
+
+// known is what the connection says of each of its sessions.
+func (c *conn) known(kind stream.Kind) stream.Session {
+	return stream.Session{
+		ID:       strconv.FormatUint(c.id, 10),
+		Kind:     kind,
+		Protocol: c.nc.protocol(),
+		Channel:  c.channel,
+		Address:  c.addr,
+		Client:   c.client,
+		Started:  c.server.epoch.Add(c.server.now()),
+	}
+}
+
+// tell reports the end of a session. One that ends while its connection goes on
+// ends because the client wants it.
+func (c *conn) tell(last stream.Session) {
+	if c.server.options.Ended == nil {
+		return
+	}
+	end := stream.End{Session: last, Ended: time.Now(), Reason: ReasonClientClosed}
+	if cause := c.cause.Load(); cause != nil {
+		end.Reason = cause.reason
+		if cause.telling() {
+			end.Detail = cut(cause.detail.Error())
+		}
+	}
+	c.server.options.Ended(end)
+}
+
+// tellRefusal reports a connection that came to nothing.
+func (c *conn) tellRefusal() {
+	s := c.known(stream.KindRefused)
+	s.Started = c.server.epoch.Add(c.started)
+	s.BytesIn, s.BytesOut = c.received(), c.out.written.Load()
+	c.tell(s)
+}
+
+// tellTurnedDown reports a connection for which there was no descriptor.
+func (s *Server) tellTurnedDown(nc net.Conn) {
+	if s.options.Ended == nil {
+		return
+	}
+	address, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
+	now := time.Now()
+	s.options.Ended(stream.End{
+		Session: stream.Session{Kind: stream.KindRefused, Address: address, Started: now},
+		Ended:   now, Reason: ReasonNoFiles,
+	})
+}
+
+// session returns the facts as they are now.
+func (a *account) session() stream.Session {
+	s := a.moved()
+	s.BytesIn, s.BytesOut = a.c.accounts.received.Load(), a.c.out.written.Load()
+	if a.publication != nil {
+		s.Live = true
+		return s
+	}
+	if log := a.player.subscription.Log(); log != nil {
+		p := &a.player.place
+		s.Live = true
+		if messages, arrival := log.Head(); p.at.Load() < messages {
+			s.Lag = max(0, arrival-time.Duration(p.since.Load()))
+		}
+	}
+	return s
+}
+
+// moved is session as far as it can be had at no cost for anybody.
+func (a *account) moved() stream.Session {
+	s := a.known
+	if a.publication != nil {
+		s.MessagesIn, _ = a.publication.Log().Head()
+		return s
+	}
+	p := &a.player.place
+	s.Skipped, s.Skips = p.skipped.Load(), p.skips.Load()
+	s.MessagesOut = p.passed.Load()
+	s.MessagesOut -= min(s.Skipped, s.MessagesOut)
+	return s
+}
+
+func (c *conn) openAccounts() []*account {
+	c.accounts.mu.Lock()
+	defer c.accounts.mu.Unlock()
+	return slices.Clone(c.accounts.open)
+}
+
+// Sessions returns who publishes and plays at the moment, in no order. Media never
+// waits for it.
+func (s *Server) Sessions() []stream.Session {
+	var sessions []stream.Session
+	for _, c := range s.open() {
+		for _, a := range c.openAccounts() {
+			sessions = append(sessions, a.session())
+		}
+	}
+	return sessions
+}
+
+// Kick ends the connection of the session with this ID, and reports whether there
+// was one that had not ended already.
+func (s *Server) Kick(id string) bool {
+	for _, c := range s.open() {
+		for _, a := range c.openAccounts() {
+			if a.known.ID == id && !c.ended() {
+				c.end(stream.ReasonKicked, nil)
+				return true
+			}
+		}
+	}
+	return false
+}

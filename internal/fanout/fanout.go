@@ -23,7 +23,9 @@ const (
 // Run serves the viewers of p until it is closed, and once more then. No
 // message waits for company for longer than maxDelay; 0 means that each flush
 // is a pass. now is the clock on which the publication is told of the pauses.
-func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration) {
+// observe, which may be nil, is told of each pass that had viewers: how many, and
+// how long it took.
+func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration, observe func(viewers int, took time.Duration)) {
 	f := fan{publication: p, parts: runtime.GOMAXPROCS(0)}
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -32,8 +34,11 @@ func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration
 		select {
 		case <-p.Pulse():
 			start := now()
-			f.pass()
+			viewers := f.pass()
 			took := now() - start
+			if observe != nil && viewers > 0 {
+				observe(viewers, took)
+			}
 			f.learn(took)
 			if rest := min(pauseFactor*f.usual, maxDelay-took); rest > 0 {
 				p.Rest(start + took + rest)
@@ -71,9 +76,10 @@ func (f *fan) learn(took time.Duration) {
 	f.usual += (took - f.usual) / 8
 }
 
-// pass wakes every viewer once. The viewers of a pass always come in the same
-// order while none comes or goes: their delays are alike.
-func (f *fan) pass() {
+// pass wakes every viewer once, and returns how many there are. The viewers of a
+// pass always come in the same order while none comes or goes: their delays are
+// alike.
+func (f *fan) pass() (viewers int) {
 	f.viewers = f.publication.AppendViewers(f.viewers[:0])
 	if len(f.viewers) >= joinSize {
 		f.publication.Log().Join()
@@ -92,6 +98,7 @@ func (f *fan) pass() {
 	wake(own)
 	f.helping.Wait()
 	clear(f.viewers) // or those who left would stay in memory
+	return len(f.viewers)
 }
 
 // wake gives way now and then: the publishers and viewers of other channels

@@ -79,7 +79,7 @@ func start(t *testing.T, maxDelay time.Duration, viewers ...*viewer) *live {
 	l, began := &live{p, viewers, make(chan struct{})}, time.Now()
 	go func() {
 		defer close(l.ended)
-		Run(p, maxDelay, func() time.Duration { return time.Since(began) })
+		Run(p, maxDelay, func() time.Duration { return time.Since(began) }, nil)
 	}()
 	return l
 }
@@ -195,5 +195,40 @@ func TestThoseWhoLeftAreForgotten(t *testing.T) {
 			t.Error("a viewer is held after the pass")
 		}
 		p.Close()
+	})
+}
+
+func TestPassesWithViewersAreObserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
+		p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var passes []int
+		began, ended := time.Now(), make(chan struct{})
+		go func() {
+			defer close(ended)
+			Run(p, 0, func() time.Duration { return time.Since(began) }, func(viewers int, took time.Duration) {
+				passes = append(passes, viewers)
+			})
+		}()
+		flush := func() {
+			p.Flush()
+			synctest.Wait()
+		}
+		flush()
+		for range 2 {
+			v := &viewer{}
+			if _, err := registry.Subscribe("live", "", v, v); err != nil {
+				t.Fatal(err)
+			}
+			flush()
+		}
+		p.Close()
+		<-ended
+		if want := []int{1, 2}; !slices.Equal(passes, want) {
+			t.Errorf("passes with %v viewers, want %v", passes, want)
+		}
 	})
 }

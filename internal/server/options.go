@@ -69,6 +69,9 @@ type Options struct {
 	// Ended is told of each publication and each player that is over, and of each
 	// connection that came to neither, if it is not nil. It must not block.
 	Ended func(stream.End)
+	// Passed is told of each pass over the viewers of a channel, see [fanout.Run], if
+	// it is not nil. It must not block.
+	Passed func(viewers int, took time.Duration)
 	// Log takes one line for each step of a session. Required.
 	Log *slog.Logger
 	// LogRequests switches the lines for connect, publish, play and end on.

@@ -77,7 +77,8 @@ func (c *conn) claim(s *netStream) error {
 	c.begin(s, stream.KindPublisher, path{channel: s.grant.Channel, key: s.grant.Key}, s.grant.streamID)
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
-	c.server.running.Go(func() { fanout.Run(publication, c.server.options.MaxWriteDelay, c.server.now) })
+	o := &c.server.options
+	c.server.running.Go(func() { fanout.Run(publication, o.MaxWriteDelay, c.server.now, o.Passed) })
 	c.out.send(
 		rtmp.UserControl(rtmp.EventStreamBegin, s.id),
 		status(s.id, rtmp.CodePublishStart, "Started publishing stream."))

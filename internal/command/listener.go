@@ -47,6 +47,8 @@ type Options struct {
 	Target Target
 	// IDMaxLength is the longest channel in a command, in characters.
 	IDMaxLength int
+	// Observe is told of each command, if it is not nil. It must not block.
+	Observe func(Verb, Result)
 	// Log takes a line when Redis is lost and when it is back, and a limited
 	// number of them for commands and other messages. Required.
 	Log *slog.Logger
@@ -66,6 +68,9 @@ type Listener struct {
 // New returns a listener that does nothing before [Listener.Run].
 func New(o Options) *Listener {
 	silenceClient()
+	if o.Observe == nil {
+		o.Observe = func(Verb, Result) {}
+	}
 	l := &Listener{
 		options: o,
 		timing:  defaultTiming,
@@ -223,6 +228,7 @@ func (l *Listener) take(payload string) {
 	case l.queue <- c:
 	default:
 		l.counters.dropped.Add(1)
+		l.options.Observe(c.Verb, Dropped)
 		l.journal.write(slog.LevelError, textDropped, "command", c.String())
 	}
 }
@@ -234,18 +240,30 @@ func (l *Listener) execute(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case c := <-l.queue:
-			switch c.Verb {
-			case KillSession:
-				closed := l.options.Target.KillSession(c.Channel)
-				l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "closed", closed)
-			case CloseStream:
-				closed := l.options.Target.CloseStream(c.Channel, c.StreamID)
-				l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "closed", closed)
-			case RequestReconnect:
-				asked := l.options.Target.RequestReconnect(c.Channel, c.URL)
-				l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "asked", asked)
+			result := Missed
+			if l.carryOut(c) {
+				result = Done
 			}
 			l.counters.executed.Add(1)
+			l.options.Observe(c.Verb, result)
 		}
+	}
+}
+
+// carryOut reports whether the command met anybody.
+func (l *Listener) carryOut(c Command) bool {
+	switch c.Verb {
+	case KillSession:
+		closed := l.options.Target.KillSession(c.Channel)
+		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "closed", closed)
+		return closed > 0
+	case CloseStream:
+		closed := l.options.Target.CloseStream(c.Channel, c.StreamID)
+		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "closed", closed)
+		return closed
+	default:
+		asked := l.options.Target.RequestReconnect(c.Channel, c.URL)
+		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "asked", asked)
+		return asked > 0
 	}
 }

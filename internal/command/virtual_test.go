@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -283,6 +284,30 @@ func TestCommandsBeyondTheQueueAreDroppedAndCounted(t *testing.T) {
 		synctest.Wait()
 		for i := range 1 + maxQueue {
 			target.want(t, time.Nanosecond, fmt.Sprintf("kill-session>%d", i))
+		}
+	})
+}
+
+func TestEachCommandIsObserved(t *testing.T) {
+	r := &scripted{answers: healthy}
+	virtually(t, r, func(t *testing.T, l *Listener, target *recorder, log *lines) {
+		var mu sync.Mutex
+		observed := make(map[string]int)
+		l.options.Observe = func(v Verb, r Result) {
+			mu.Lock()
+			defer mu.Unlock()
+			observed[string(v)+" "+string(r)]++
+		}
+		for _, c := range []string{"kill-session>one", "close-stream>two|id-1", "request-reconnect>three", "nonsense>x"} {
+			r.publish(c)
+			synctest.Wait()
+		}
+		results := 0
+		for _, n := range observed {
+			results += n
+		}
+		if results != 3 || len(observed) != 3 {
+			t.Errorf("observed %v", observed)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 )
@@ -36,6 +37,9 @@ type Options struct {
 	StateDir string
 	// Log takes a line when the backend fails and when it recovers, not for each request. Nil means no log.
 	Log *slog.Logger
+	// Observe is told of each start, and of each attempt to deliver a stop, if it is not nil: what came of it, and how long
+	// that took. It must not block.
+	Observe func(e Event, o Outcome, took time.Duration)
 	// RootCAs are the certificate authorities that the backend's certificate may come from; nil means the system's.
 	RootCAs *x509.CertPool
 	// Dial opens the connections to the backend; nil means TCP.
@@ -45,6 +49,7 @@ type Options struct {
 // Hook sends the events of one server to its backend. All methods may be called by any number of goroutines.
 type Hook struct {
 	log      *slog.Logger
+	observe  func(Event, Outcome, time.Duration)
 	backend  *backend
 	gate     *gate
 	circuit  circuit
@@ -109,6 +114,9 @@ func New(o Options) (*Hook, error) {
 	if o.Subject == "" {
 		o.Subject = defaultSubject
 	}
+	if o.Observe == nil {
+		o.Observe = func(Event, Outcome, time.Duration) {}
+	}
 	var died []session
 	var j *journal
 	if o.StateDir != "" {
@@ -118,7 +126,7 @@ func New(o Options) (*Hook, error) {
 	}
 	base, cancel := context.WithCancel(context.Background())
 	h := &Hook{
-		log: o.Log,
+		log: o.Log, observe: o.Observe,
 		backend: &backend{
 			url:    target,
 			signer: signer{secret: slices.Clone(o.Secret), subject: o.Subject, host: o.Host, port: o.Port},
@@ -145,16 +153,21 @@ func (h *Hook) Pending() int { return h.queue.pending() }
 
 // sendStop makes one attempt to deliver the stop of s. Nil means that it is over.
 func (h *Hook) sendStop(ctx context.Context, s session) error {
+	began := time.Now()
 	re, err := h.backend.post(ctx, eventStop, s)
+	took := time.Since(began)
 	over, taken := re.stopOver()
 	switch {
 	case err != nil || !over:
 		h.counters.stopsFailed.Add(1)
+		h.observe(Stop, Failed, took)
 		return failure(re, err)
 	case taken:
 		h.counters.stopsDelivered.Add(1)
+		h.observe(Stop, Accepted, took)
 	default:
 		h.counters.stopsRejected.Add(1)
+		h.observe(Stop, Refused, took)
 		h.log.Warn("callback backend rejected a stop event", "channel", s.Channel, "stream_id", s.streamID, "status", re.status)
 	}
 	h.journal.stopped(s)

@@ -2,7 +2,6 @@ package hook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -23,8 +22,11 @@ type verdict struct {
 // at once when ctx does. An error refuses the publisher and wraps one of the errors of this package or that of ctx. Whoever
 // gets an id must pass it to [Hook.Stop] once; if the backend accepts after ctx has ended, the hook does so itself.
 func (h *Hook) Start(ctx context.Context, r access.Request) (streamID string, err error) {
+	began := time.Now()
 	streamID, err = h.start(ctx, r)
-	h.counters.start(err)
+	outcome := outcomeOf(err)
+	h.counters.start(outcome)
+	h.observe(Start, outcome, time.Since(began))
 	return streamID, err
 }
 
@@ -141,15 +143,15 @@ func (h *Hook) abandon(r access.Request, v verdict) {
 }
 
 // start counts the outcome of a start.
-func (c *counters) start(err error) {
-	switch {
-	case err == nil:
+func (c *counters) start(o Outcome) {
+	switch o {
+	case Accepted:
 		c.accepted.Add(1)
-	case errors.Is(err, ErrRefused), errors.Is(err, ErrBadReply):
+	case Refused:
 		c.refused.Add(1)
-	case errors.Is(err, ErrOverloaded), errors.Is(err, ErrCircuitOpen):
+	case Shed:
 		c.shed.Add(1)
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrJournal):
+	case Failed:
 		c.failed.Add(1)
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/command"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/metrics"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -32,6 +34,7 @@ type App struct {
 	background []func(context.Context) error
 	authority  authority
 	admin      *administration // nil if there is none
+	metrics    *metrics.Metrics
 }
 
 // New builds every part and opens every port, or none. The error says what
@@ -46,12 +49,12 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		CacheBytes: budgets.channel,
 		Takeover:   takeovers[settings.Takeover],
 	})
-	a := &App{log: log, drain: settings.Drain}
+	a := &App{log: log, drain: settings.Drain, metrics: newMetrics(settings)}
 	var err error
 	if a.listeners, err = listen(ctx, settings, log); err != nil {
 		return nil, err
 	}
-	if a.authority, err = newAuthority(settings, a.listeners.port(), registry, log); err != nil {
+	if a.authority, err = newAuthority(settings, a.listeners.port(), registry, a.metrics, log); err != nil {
 		a.listeners.close()
 		return nil, err
 	}
@@ -61,6 +64,11 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		Authorizer:     a.authority,
 		MaxConnections: maxConnections,
 		MaxIncomplete:  budgets.incomplete,
+	places := connections(settings.MaxConnections, openFiles(), log)
+	a.server = server.New(server.Options{
+		Registry:       registry,
+		Authorizer:     a.authority,
+		MaxConnections: places,
 		Limiter:        access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
 		Players:        settings.PlayWhitelist,
 		ChunkSize:      settings.ChunkSize,
@@ -70,6 +78,8 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		HEVC:           hevcPolicies[settings.PlayHEVC],
 		PublishGrace:   settings.PublishGrace,
 		MaxWriteDelay:  settings.MaxWriteDelay,
+		Ended:          a.metrics.Ended,
+		Passed:         a.metrics.Passed,
 		Log:            log,
 		LogRequests:    settings.LogRequests,
 	})
@@ -77,9 +87,13 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		registry: registry, server: a.server, settings: settings, limit: maxConnections,
 	}, log)
 	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, budgets.watch(registry, a.server, log))
+	a.background = append(a.background, a.authority.Run, a.listeners.watch)
+	var redis *command.Listener
 	if settings.Redis.Use {
-		a.background = append(a.background, commands(settings, registry, log).Run)
+		redis = commands(settings, registry, a.metrics, log)
+		a.background = append(a.background, redis.Run)
 	}
+	a.watch(registry, places, redis)
 	return a, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 	"github.com/AgustinSRG/rtmp-server/internal/coordinator"
 	"github.com/AgustinSRG/rtmp-server/internal/hook"
+	"github.com/AgustinSRG/rtmp-server/internal/metrics"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -26,7 +27,7 @@ type authority interface {
 	Shutdown(ctx context.Context) error
 }
 
-func newAuthority(s config.Settings, port int, registry *stream.Registry, log *slog.Logger) (authority, error) {
+func newAuthority(s config.Settings, port int, registry *stream.Registry, m *metrics.Metrics, log *slog.Logger) (authority, error) {
 	switch {
 	case s.Control.Use:
 		return newControl(s, registry, log)
@@ -38,6 +39,7 @@ func newAuthority(s config.Settings, port int, registry *stream.Registry, log *s
 			Host:     s.RTMPHost,
 			Port:     port,
 			StateDir: s.StateDir,
+			Observe:  observeCallback(m),
 			Log:      log,
 		})
 		if err != nil {
@@ -82,13 +84,14 @@ func (nobody) Run(context.Context) error      { return nil }
 func (nobody) Shutdown(context.Context) error { return nil }
 
 // commands listens to Redis.
-func commands(s config.Settings, registry *stream.Registry, log *slog.Logger) *command.Listener {
+func commands(s config.Settings, registry *stream.Registry, m *metrics.Metrics, log *slog.Logger) *command.Listener {
 	o := command.Options{
 		Addr:        net.JoinHostPort(s.Redis.Host, strconv.Itoa(s.Redis.Port)),
 		Password:    s.Redis.Password,
 		Channel:     s.Redis.Channel,
 		Target:      registry,
 		IDMaxLength: s.IDMaxLength,
+		Observe:     observeCommands(m),
 		Log:         log,
 	}
 	if s.Redis.TLS {

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"runtime/debug"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/command"
+	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/hook"
+	"github.com/AgustinSRG/rtmp-server/internal/metrics"
+	"github.com/AgustinSRG/rtmp-server/internal/server"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// newMetrics announces what the parts that are in use may count.
+func newMetrics(s config.Settings) *metrics.Metrics {
+	o := metrics.Options{Version: "unknown", Reasons: server.Reasons()}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		o.Version = info.Main.Version
+	}
+	if s.Callback.URL != "" && !s.Control.Use {
+		o.Events, o.Outcomes = texts(hook.Events()), texts(hook.Outcomes())
+	}
+	if s.Redis.Use {
+		o.Verbs, o.Results = texts(command.Verbs()), texts(command.Results())
+	}
+	return metrics.New(o)
+}
+
+func texts[T ~string](words []T) []string {
+	texts := make([]string, len(words))
+	for i, word := range words {
+		texts[i] = string(word)
+	}
+	return texts
+}
+
+func observeCallback(m *metrics.Metrics) func(hook.Event, hook.Outcome, time.Duration) {
+	return func(e hook.Event, o hook.Outcome, took time.Duration) { m.Callback(string(e), string(o), took) }
+}
+
+func observeCommands(m *metrics.Metrics) func(command.Verb, command.Result) {
+	return func(v command.Verb, r command.Result) { m.Command(string(v), string(r)) }
+}
+
+// watch has the metrics look at the parts of the server. places is how many
+// connections there may be, and redis nil without commands.
+func (a *App) watch(registry *stream.Registry, places int, redis *command.Listener) {
+	sources := metrics.Sources{
+		Sessions: a.server.Sessions,
+		Traffic:  a.server.Traffic,
+		Channels: func() []stream.ChannelInfo { return registry.Channels(time.Now()) },
+		Budgets: func() []metrics.Budget {
+			return []metrics.Budget{{Name: "connections", Used: int64(a.server.Connections()), Limit: int64(places)}}
+		},
+	}
+	if c, ok := a.authority.(callback); ok {
+		sources.PendingStops = c.Pending
+	}
+	if redis != nil {
+		sources.Redis = func() (bool, time.Duration) {
+			s := redis.Stats()
+			return s.Connected, s.Disconnected
+		}
+	}
+	a.metrics.Watch(sources)
+}

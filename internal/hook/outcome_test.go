@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +26,8 @@ func TestWhatComesOfEventsIsObserved(t *testing.T) {
 			}
 			observed = nil
 		}
-		status := http.StatusOK
+		var status atomic.Int64
+		status.Store(http.StatusOK)
 		f := newFixture(t, func(o *Options, s *stub) {
 			o.Observe = func(e Event, outcome Outcome, took time.Duration) {
 				mu.Lock()
@@ -34,8 +36,8 @@ func TestWhatComesOfEventsIsObserved(t *testing.T) {
 			}
 			s.reply = func(w http.ResponseWriter, _ *http.Request, e event) {
 				time.Sleep(time.Second)
-				if status != http.StatusOK {
-					w.WriteHeader(status)
+				if code := int(status.Load()); code != http.StatusOK {
+					w.WriteHeader(code)
 					return
 				}
 				s.accept(w, e)
@@ -43,7 +45,7 @@ func TestWhatComesOfEventsIsObserved(t *testing.T) {
 		})
 		id := f.mustStart()
 		want("start accepted 1s")
-		status = http.StatusForbidden
+		status.Store(http.StatusForbidden)
 		if _, err := f.Start(t.Context(), wish); err == nil {
 			t.Error("accepted")
 		}
@@ -54,14 +56,14 @@ func TestWhatComesOfEventsIsObserved(t *testing.T) {
 			t.Error("accepted")
 		}
 		want("start gone 0s")
-		status = http.StatusServiceUnavailable
+		status.Store(http.StatusServiceUnavailable)
 		f.Stop(wish, id)
 		time.Sleep(1500 * time.Millisecond)
 		want("stop failed 1s")
-		status = http.StatusOK
+		status.Store(http.StatusOK)
 		time.Sleep(2 * time.Second)
 		want("stop accepted 1s")
-		status = http.StatusGone
+		status.Store(http.StatusGone)
 		f.Stop(wish, "other")
 		time.Sleep(1500 * time.Millisecond)
 		want("stop refused 1s")

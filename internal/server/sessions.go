@@ -43,11 +43,13 @@ type place struct {
 	// since the time from which its lag counts.
 	at    atomic.Uint64
 	since atomic.Int64
-	// passed, skipped and skips are totals of all logs.
-	passed, skipped, skips atomic.Uint64
+	// sent is how many messages it has passed without skipping them, a number of
+	// its own since it must never fall. All are totals of all logs.
+	sent, skipped, skips atomic.Uint64
 
 	// What follows belongs to whoever has the turn: from is where the player
-	// joined the present log, and earlier what it had passed before.
+	// joined the present log, and earlier what it had passed before, skipped
+	// messages included.
 	from, earlier uint64
 }
 
@@ -57,14 +59,16 @@ const nowhere = math.MaxUint64
 // note says where the cursor stands.
 func (p *player) note() {
 	at, since := p.cursor.Passed()
-	if at != p.place.at.Load() {
-		p.place.at.Store(at)
-		p.place.passed.Store(p.place.earlier + at - p.place.from)
-	}
 	if int64(since) != p.place.since.Load() {
 		p.place.since.Store(int64(since))
 	}
-	if skipped := p.totalMissed().Messages; skipped != p.place.skipped.Load() {
+	if at == p.place.at.Load() {
+		return
+	}
+	skipped := p.totalMissed().Messages
+	p.place.at.Store(at)
+	p.place.sent.Store(p.place.earlier + at - p.place.from - skipped)
+	if skipped != p.place.skipped.Load() {
 		p.place.skipped.Store(skipped)
 	}
 }
@@ -76,7 +80,8 @@ func (p *player) joined() { p.place.from, _ = p.cursor.Passed() }
 func (p *player) left() {
 	if p.cursor.IsOpen() {
 		p.note()
-		p.place.earlier = p.place.passed.Load()
+		at, _ := p.cursor.Passed()
+		p.place.earlier += at - p.place.from
 	}
 	p.place.at.Store(nowhere)
 }
@@ -100,12 +105,17 @@ func (c *conn) finish(s *netStream) {
 		return
 	}
 	c.accounts.received.Store(c.received())
-	last := a.session()
-	c.accounts.mu.Lock()
-	c.accounts.open = slices.DeleteFunc(c.accounts.open, func(other *account) bool { return other == a })
-	c.accounts.closed.Add(last)
-	c.accounts.mu.Unlock()
-	c.tell(last)
+	c.tell(c.accounts.close(a))
+}
+
+// close returns the last facts of an account.
+func (as *accounts) close(a *account) stream.Session {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	last := a.session() // not before, or a total could fall
+	as.open = slices.DeleteFunc(as.open, func(other *account) bool { return other == a })
+	as.closed.Add(last)
+	return last
 }
 
 // known is what the connection says of each of its sessions.
@@ -184,9 +194,7 @@ func (a *account) moved() stream.Session {
 		return s
 	}
 	p := &a.player.place
-	s.Skipped, s.Skips = p.skipped.Load(), p.skips.Load()
-	s.MessagesOut = p.passed.Load()
-	s.MessagesOut -= min(s.Skipped, s.MessagesOut)
+	s.MessagesOut, s.Skipped, s.Skips = p.sent.Load(), p.skipped.Load(), p.skips.Load()
 	return s
 }
 

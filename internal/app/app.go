@@ -58,17 +58,12 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		a.listeners.close()
 		return nil, err
 	}
-	maxConnections := connections(settings.MaxConnections, openFiles(), log)
-	a.server = server.New(server.Options{
-		Registry:       registry,
-		Authorizer:     a.authority,
-		MaxConnections: maxConnections,
-		MaxIncomplete:  budgets.incomplete,
 	places := connections(settings.MaxConnections, openFiles(), log)
 	a.server = server.New(server.Options{
 		Registry:       registry,
 		Authorizer:     a.authority,
 		MaxConnections: places,
+		MaxIncomplete:  budgets.incomplete,
 		Limiter:        access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
 		Players:        settings.PlayWhitelist,
 		ChunkSize:      settings.ChunkSize,
@@ -84,10 +79,9 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		LogRequests:    settings.LogRequests,
 	})
 	a.admin = newAdministration(a.listeners.admin, settings, &source{
-		registry: registry, server: a.server, settings: settings, limit: maxConnections,
+		registry: registry, server: a.server, settings: settings, limit: places, metrics: a.metrics.Handler(),
 	}, log)
 	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, budgets.watch(registry, a.server, log))
-	a.background = append(a.background, a.authority.Run, a.listeners.watch)
 	var redis *command.Listener
 	if settings.Redis.Use {
 		redis = commands(settings, registry, a.metrics, log)

@@ -94,7 +94,7 @@ func (s *Server) turnDown(nc net.Conn, reason stream.Reason) {
 	s.refusals.write(s.log, slog.LevelWarn, reason, "connection refused",
 		"addr", nc.RemoteAddr().String(), "reason", string(reason))
 	reset(nc)
-	s.tellTurnedDown(nc)
+	s.tellTurnedDown(nc, reason)
 }
 
 // discard ends a connection that was never served.

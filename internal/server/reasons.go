@@ -7,7 +7,7 @@ import "github.com/AgustinSRG/rtmp-server/internal/stream"
 func Reasons() []stream.Reason {
 	return []stream.Reason{
 		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonProbe,
-		ReasonForeignProtocol, ReasonCrowded, ReasonHasty, ReasonFull, ReasonMadeRoom, ReasonNoFiles,
+		ReasonForeignProtocol, ReasonCrowded, ReasonHasty, ReasonFull, ReasonMadeRoom, ReasonNoFiles, ReasonMemory, ReasonBudget,
 		ReasonProxyHeader, ReasonTLS, ReasonHandshakeTimeout, ReasonAcceptTimeout, ReasonPublisherTimeout,
 		ReasonIdle, ReasonPingTimeout, ReasonPlayWait, ReasonStalled, ReasonProtocol, ReasonLimit, ReasonFlood,
 		ReasonControlQueue, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,

@@ -39,7 +39,7 @@ type Server struct {
 
 	shortage   shortage
 	incomplete incomplete
-	totals totals
+	totals     totals
 
 	// handshakes has room for the TLS handshakes that may run at once.
 	handshakes chan struct{}

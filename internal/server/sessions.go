@@ -156,7 +156,7 @@ func (c *conn) tellRefusal() {
 }
 
 // tellTurnedDown reports a connection for which there was no descriptor.
-func (s *Server) tellTurnedDown(nc net.Conn) {
+func (s *Server) tellTurnedDown(nc net.Conn, reason stream.Reason) {
 	if s.options.Ended == nil {
 		return
 	}
@@ -164,7 +164,7 @@ func (s *Server) tellTurnedDown(nc net.Conn) {
 	now := time.Now()
 	s.options.Ended(stream.End{
 		Session: stream.Session{Kind: stream.KindRefused, Address: address, Started: now},
-		Ended:   now, Reason: ReasonNoFiles,
+		Ended:   now, Reason: reason,
 	})
 }
 

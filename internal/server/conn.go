@@ -72,6 +72,7 @@ type conn struct {
 	messageBudget *rate.Limiter
 	pingBudget    *rate.Limiter
 	startBudget   *rate.Limiter
+	chatter       chatter
 	// ignored counts messages of unknown types and media without a
 	// publication.
 	ignored uint64

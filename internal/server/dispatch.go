@@ -30,6 +30,20 @@ func (c *conn) dispatch(m rtmp.Message) error {
 	switch m.Type {
 	case rtmp.TypeAudio, rtmp.TypeVideo, rtmp.TypeData, rtmp.TypeDataAMF3:
 		return c.media(m)
+	default:
+		if !m.Type.Known() {
+			return c.ignoreStrange()
+		}
+		if err := c.chargeChatter(m); err != nil {
+			return err
+		}
+		return c.converse(m)
+	}
+}
+
+// converse carries out a control message or command.
+func (c *conn) converse(m rtmp.Message) error {
+	switch m.Type {
 	case rtmp.TypeCommand, rtmp.TypeCommandAMF3:
 		command, err := rtmp.ParseCommand(m)
 		if err != nil {
@@ -47,8 +61,6 @@ func (c *conn) dispatch(m rtmp.Message) error {
 	case rtmp.TypeSetChunkSize, rtmp.TypeAbort, rtmp.TypeAcknowledgement, rtmp.TypeSetPeerBandwidth:
 		// The reader has done what there is to do. Acknowledgements do not
 		// steer sending: many players send them late or never.
-	default:
-		c.ignored++
 	}
 	return nil
 }

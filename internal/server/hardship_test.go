@@ -131,7 +131,7 @@ func hoard() []byte {
 		wire = append(wire, make([]byte, rtmp.DefaultChunkSize)...)
 	}
 	call := rtmp.AppendMessage(nil, rtmp.Command{Name: "x", Transaction: 9}.Message(0), rtmp.DefaultChunkSize)
-	return append(wire, bytes.Repeat(call, 400)...)
+	return append(wire, bytes.Repeat(call, chatterBurst-1)...)
 }
 
 // TestAWorstCaseClientHasABound adds up what a client can have the server hold:

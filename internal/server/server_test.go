@@ -250,28 +250,19 @@ func TestAPanicEndsItsOwnConnectionOnly(t *testing.T) {
 }
 
 func TestFloodsAreCutOff(t *testing.T) {
-	ping := rtmp.AppendMessage(nil, rtmp.UserControl(rtmp.EventPingRequest, 1), 128)
-	quiet := rtmp.AppendMessage(nil, rtmp.Command{Name: "receiveAudio", Args: []any{false}}.Message(1), 60000)
 	restart := rtmp.AppendMessage(nil, rtmp.Command{Name: "play", Args: []any{"key"}}.Message(2), 60000)
 	restart = rtmp.AppendMessage(restart, rtmp.Command{Name: "closeStream"}.Message(2), 60000)
-	call := rtmp.AppendMessage(nil, rtmp.Command{Name: "foo", Transaction: 2}.Message(0), 128)
 	tests := []struct {
 		name   string
 		flood  []byte // repeated
 		reason stream.Reason
-		reads  bool // whether the client reads what it is answered
-		covers []int
 	}{
 		// After one header, each byte C4 is an empty message.
-		{name: "empty messages", flood: []byte{0xC4}, reason: ReasonFlood, reads: true},
-		{name: "pings", flood: ping, reason: ReasonFlood, reads: true},
-		{name: "calls whose answers are not read", flood: call, reason: ReasonControlQueue, covers: []int{83}},
-		{name: "commands without an answer", flood: quiet, reason: ReasonControlQueue},
-		{name: "plays", flood: restart, reason: ReasonFlood, reads: true},
+		{name: "empty messages", flood: []byte{0xC4}, reason: ReasonFlood},
+		{name: "plays", flood: restart, reason: ReasonFlood},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			conformance.Covers(t, test.covers...)
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(t, nil)
 				defer f.stop()
@@ -282,12 +273,7 @@ func TestFloodsAreCutOff(t *testing.T) {
 				if err := client.Play(playing, "key"); err != nil {
 					t.Fatal(err)
 				}
-				if !test.reads { // one answer that the writer waits with
-					_, _ = conn.Write(ping)
-				}
-				if test.reads {
-					go func() { _ = drain(conn) }()
-				}
+				go func() { _ = drain(conn) }()
 				if _, err := conn.Write([]byte{4, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0}); err != nil {
 					t.Fatal(err)
 				}
@@ -326,7 +312,7 @@ func TestPingsAreAnsweredAtABoundedRate(t *testing.T) {
 				}
 			}
 		}()
-		for range 1000 {
+		for range chatterBurst / 2 {
 			if err := client.WriteMessage(rtmp.UserControl(rtmp.EventPingRequest, 7)); err != nil {
 				t.Fatal(err)
 			}
@@ -335,7 +321,7 @@ func TestPingsAreAnsweredAtABoundedRate(t *testing.T) {
 		_ = conn.Close()
 		<-done
 		if answers != pingBurst {
-			t.Errorf("%d answers to 1000 pings at once, want %d", answers, pingBurst)
+			t.Errorf("%d answers to many pings at once, want %d", answers, pingBurst)
 		}
 	})
 }
@@ -389,7 +375,7 @@ func TestDocumentedReasons(t *testing.T) {
 		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonProbe,
 		ReasonForeignProtocol, ReasonHandshakeTimeout, ReasonAcceptTimeout, ReasonPublisherTimeout, ReasonIdle,
 		ReasonPingTimeout, ReasonPlayWait, ReasonStalled, ReasonProtocol, ReasonLimit, ReasonFlood,
-		ReasonControlQueue, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
+		ReasonControlQueue, ReasonChatter, ReasonStrange, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
 		ReasonPlayDenied, ReasonShutdown, ReasonInternal, ReasonCrowded, ReasonProxyHeader, ReasonTLS,
 		ReasonMemory, ReasonBudget,
 		stream.ReasonReplaced, stream.ReasonWrongKey, stream.ReasonKilled,

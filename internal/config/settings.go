@@ -36,6 +36,7 @@ type Settings struct {
 	MaxConnectionsPerIP      int // 0 means no limit
 	ConnectionLimitWhitelist access.List
 	IPv6Prefix               int // bits
+	MaxPublishMbps           int // 0 means no limit
 
 	Callback Callback
 	StateDir string // empty: nothing is kept on disk

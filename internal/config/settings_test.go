@@ -107,6 +107,7 @@ var good = map[string][][2]string{
 	"DRAIN_SECONDS":                 {{"0", "0"}, {"60", "60"}, {" 5 ", "5"}},
 	"PLAY_WAIT_SECONDS":             {{"0", "0"}, {"86400", "86400"}, {" 30 ", "30"}},
 	"IP_LIMIT_IPV6_PREFIX":          {{"1", "1"}, {"128", "128"}, {" 56 ", "56"}},
+	"MAX_PUBLISH_MBPS":              {{"0", "0"}, {"100000", "100000"}, {" 64 ", "64"}},
 	"LOG_REQUESTS":                  {{"YES", "YES"}, {"yes", "YES"}, {"True", "YES"}, {"1", "YES"}, {"on", "YES"}, {" NO ", "NO"}, {"false", "NO"}, {"0", "NO"}, {"OFF", "NO"}},
 	"LOG_DEBUG":                     {{"YES", "YES"}, {"no", "NO"}, {" 1 ", "YES"}},
 	"PROXY_PROTOCOL_FROM":           {{"10.0.0.0/8", "10.0.0.0/8"}, {"*", "*"}},
@@ -171,6 +172,7 @@ var bad = map[string][]string{
 	"DRAIN_SECONDS":                 {"x", "-1", "61", "5s", "9223372036854775807", wraps, overflow},
 	"PLAY_WAIT_SECONDS":             {"x", "-1", "86401", "30s", "9223372036854775807", wraps, overflow},
 	"IP_LIMIT_IPV6_PREFIX":          {"x", "0", "129", "-1", "/64", wraps, overflow},
+	"MAX_PUBLISH_MBPS":              {"x", "-1", "100001", "64M", "0.5", wraps, overflow},
 	"LOG_REQUESTS":                  {"x", "-1", "2", "YESNO", "Y", overflow},
 	"LOG_DEBUG":                     {"x", "-1", "2", overflow},
 	"PROXY_PROTOCOL_FROM":           {"x", ","},
@@ -295,6 +297,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		"PLAY_HEVC":                     "legacy",
 		"MAX_WRITE_DELAY_MS":            "40",
 		"IP_LIMIT_IPV6_PREFIX":          "56",
+		"MAX_PUBLISH_MBPS":              "64",
 		"LOG_REQUESTS":                  "no",
 		"LOG_DEBUG":                     "yes",
 	}))
@@ -319,6 +322,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		PlayWait:                 30 * time.Second,
 		MaxWriteDelay:            40 * time.Millisecond,
 		IPv6Prefix:               56,
+		MaxPublishMbps:           64,
 		Callback:                 Callback{URL: "https://example.com/x", Secret: "jwt secret", Subject: "subject"},
 		StateDir:                 "/state",
 		Control: Control{

@@ -35,6 +35,7 @@ const (
 const (
 	maxIDLength    = 1024
 	maxConnections = 1_000_000
+	maxPublishMbps = 100_000
 	maxCacheMB     = 1 << 20
 	maxMemoryMB    = 16 << 20
 	maxPlayWait    = 24 * time.Hour
@@ -140,6 +141,11 @@ var table = []row{
 		group: groupLimits, name: "IP_LIMIT_IPV6_PREFIX", fallback: "64",
 		help:   "bits of an IPv6 address that count as one address for that limit",
 		parser: number(func(s *Settings) *int { return &s.IPv6Prefix }, 1, 128, 1),
+	},
+	{
+		group: groupLimits, name: "MAX_PUBLISH_MBPS", fallback: "0",
+		help:   "most that one publisher may send in Mbit/s, measured over 5 s, 0 for no limit",
+		parser: number(func(s *Settings) *int { return &s.MaxPublishMbps }, 0, maxPublishMbps, 1),
 	},
 	{
 		group: groupLimits, name: "PROXY_PROTOCOL_FROM",

@@ -73,6 +73,7 @@ type conn struct {
 	pingBudget    *rate.Limiter
 	startBudget   *rate.Limiter
 	chatter       chatter
+	bitrate       bitrate
 	// ignored counts messages of unknown types and media without a
 	// publication.
 	ignored uint64
@@ -210,6 +211,9 @@ func (c *conn) settle() error {
 	}
 	if !c.charge() {
 		return errFlood
+	}
+	if err := c.chargeBitrate(); err != nil {
+		return err
 	}
 	if c.server.options.MaxWriteDelay > 0 {
 		c.takeNap()

@@ -51,6 +51,8 @@ type Options struct {
 	Players access.List
 	// ChunkSize is the outgoing chunk size; it must be that of the registry.
 	ChunkSize int
+	// MaxBitrate is how much a connection may send, in Mbit/s; 0 means any amount.
+	MaxBitrate int
 	// IDMaxLength is the longest channel and key.
 	IDMaxLength int
 	// MaxWriteDelay is the longest that a message waits for others that go out

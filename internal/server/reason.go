@@ -39,6 +39,7 @@ const (
 	ReasonLimit            stream.Reason = "limit exceeded"
 	ReasonBudget           stream.Reason = "incomplete messages of all connections too long"
 	ReasonFlood            stream.Reason = "too many messages"
+	ReasonBitrate          stream.Reason = "bitrate too high"
 	ReasonChatter          stream.Reason = "too many control messages"
 	ReasonStrange          stream.Reason = "too many messages of unknown types"
 	ReasonControlQueue     stream.Reason = "answers not read"

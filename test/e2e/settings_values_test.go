@@ -51,6 +51,7 @@ var settingValues = map[string]struct {
 	"MAX_IP_CONCURRENT_CONNECTIONS": {"4", same("0"), same("1000000"), []string{"x", "-1", "1000001"}},
 	"CONCURRENT_LIMIT_WHITELIST":    {"", same("127.0.0.1"), same("*"), []string{"x", ",", "::/129"}},
 	"IP_LIMIT_IPV6_PREFIX":          {"64", same("1"), same("128"), []string{"x", "0", "129", "/64"}},
+	"MAX_PUBLISH_MBPS":              {"0", same("1"), same("100000"), []string{"x", "-1", "100001"}},
 	"PROXY_PROTOCOL_FROM":           {"", same("192.0.2.1"), same("192.0.2.0/24"), []string{"x", ",", "balancer"}},
 	"CALLBACK_URL": {"", value{"http://u:" + marker + "@h", "http://u:xxxxx@h"}, value{"https://h/p?t=" + marker, "https://h/p?***"},
 		[]string{marker, "ftp://u:" + marker + "@h", "https://h/#" + marker, "http://h:" + marker}},

@@ -29,13 +29,17 @@ type Limiter struct {
 // A limit below 1 means no limit; a v6prefix outside 1 to 128 means 64. Addresses in exempt are neither limited nor counted.
 // The rate follows from the limit: all of its connections at once, 100 at least, and as many anew every 5 s.
 func NewLimiter(limit int, exempt List, v6prefix int) *Limiter {
-	if v6prefix < 1 || v6prefix > 128 {
-		v6prefix = defaultIPv6Prefix
-	}
 	return &Limiter{
-		limit: limit, exempt: exempt, ipv6Prefix: v6prefix, counts: make(map[netip.Addr]int),
-		epoch: time.Now(), throttle: newThrottle(limit),
+		limit: limit, exempt: exempt, ipv6Prefix: validPrefix(v6prefix), counts: make(map[netip.Addr]int),
+		epoch: time.Now(), throttle: newThrottle(max(limit, minBurst), refillTime),
 	}
+}
+
+func validPrefix(bits int) int {
+	if bits < 1 || bits > 128 {
+		return defaultIPv6Prefix
+	}
+	return bits
 }
 
 // Allow reports whether a may open one more connection now, for which [Limiter.Acquire] has to be asked as well, or has
@@ -44,7 +48,7 @@ func (l *Limiter) Allow(a netip.Addr) bool {
 	if l.limit < 1 || l.exempt.Contains(a) {
 		return true
 	}
-	return l.throttle.allow(l.subscriber(a), time.Since(l.epoch))
+	return l.throttle.take(subscriber(a, l.ipv6Prefix), time.Since(l.epoch))
 }
 
 // Acquire counts one more connection from a, or reports false when a already holds as many as it may. The connection's owner
@@ -54,7 +58,7 @@ func (l *Limiter) Acquire(a netip.Addr) (release func(), ok bool) {
 	if l.limit < 1 || l.exempt.Contains(a) {
 		return nothing, true
 	}
-	from := l.subscriber(a)
+	from := subscriber(a, l.ipv6Prefix)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.counts[from] >= l.limit {
@@ -76,13 +80,14 @@ func (l *Limiter) release(from netip.Addr) {
 	}
 }
 
-// subscriber returns the address under which a is counted: its own for IPv4, the first one of its subnet for IPv6.
-func (l *Limiter) subscriber(a netip.Addr) netip.Addr {
+// subscriber returns the address under which a is counted: its own for IPv4, the first one of its subnet, of ipv6Prefix bits,
+// for IPv6.
+func subscriber(a netip.Addr, ipv6Prefix int) netip.Addr {
 	a = a.Unmap()
 	if !a.Is6() {
 		return a
 	}
-	subnet, _ := a.Prefix(l.ipv6Prefix) // fails for bad lengths only, and NewLimiter lets none in
+	subnet, _ := a.Prefix(ipv6Prefix) // fails for bad lengths only, and validPrefix lets none in
 	return subnet.Addr()
 }
 

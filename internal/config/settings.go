@@ -36,6 +36,7 @@ type Settings struct {
 	MaxConnectionsPerIP      int // 0 means no limit
 	ConnectionLimitWhitelist access.List
 	IPv6Prefix               int // bits
+	KeyGuesses               int // wrong keys of one address a minute; 0 means no limit
 	MaxPublishMbps           int // 0 means no limit
 
 	Callback Callback

@@ -36,6 +36,7 @@ const (
 	maxIDLength    = 1024
 	maxConnections = 1_000_000
 	maxPublishMbps = 100_000
+	maxKeyGuesses  = 1_000_000
 	maxCacheMB     = 1 << 20
 	maxMemoryMB    = 16 << 20
 	maxPlayWait    = 24 * time.Hour
@@ -141,6 +142,11 @@ var table = []row{
 		group: groupLimits, name: "IP_LIMIT_IPV6_PREFIX", fallback: "64",
 		help:   "bits of an IPv6 address that count as one address for that limit",
 		parser: number(func(s *Settings) *int { return &s.IPv6Prefix }, 1, 128, 1),
+	},
+	{
+		group: groupLimits, name: "KEY_GUESSES_PER_MINUTE", fallback: "10",
+		help:   "most wrong keys of one address in a minute, 0 for no limit",
+		parser: number(func(s *Settings) *int { return &s.KeyGuesses }, 0, maxKeyGuesses, 1),
 	},
 	{
 		group: groupLimits, name: "MAX_PUBLISH_MBPS", fallback: "0",

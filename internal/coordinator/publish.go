@@ -16,7 +16,7 @@ const startTimeout = 5 * time.Second
 
 // Why [Coordinator.Start] refuses.
 var (
-	ErrDenied       = errors.New("the coordinator denied it")
+	ErrDenied       = access.Denied(errors.New("the coordinator denied it"))
 	ErrDisconnected = errors.New("no connection to the coordinator")
 	ErrTimeout      = errors.New("no answer from the coordinator in time")
 	ErrBusy         = errors.New("too many requests wait for the coordinator")

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/access"
 )
 
 const (
@@ -125,7 +127,7 @@ func (r reply) healthy() bool {
 func (r reply) streamID() (string, error) {
 	switch {
 	case r.status != http.StatusOK:
-		return "", fmt.Errorf("%w with status %d", ErrRefused, r.status)
+		return "", r.refusal()
 	case len(r.streamIDs) == 0:
 		return "", fmt.Errorf("%w: it has none", ErrBadReply)
 	case len(r.streamIDs) > 1:
@@ -136,6 +138,20 @@ func (r reply) streamID() (string, error) {
 		return "", fmt.Errorf("%w: it is empty or has characters other than A-Z, a-z, 0-9, - and _", ErrBadReply)
 	}
 	return r.streamIDs[0], nil
+}
+
+// refusal is the error of a start to which the backend said no. One that could not decide, or is not there at all, has not
+// denied anything.
+func (r reply) refusal() error {
+	err := fmt.Errorf("%w with status %d", ErrRefused, r.status)
+	switch r.status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return err
+	}
+	if r.status < http.StatusBadRequest || r.status >= http.StatusInternalServerError {
+		return err
+	}
+	return access.Denied(err)
 }
 
 func validStreamID(id string) bool {

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/access"
 )
 
 // answers are all ways in which a backend may answer: the bytes after which it closes the connection, and what comes of it. TOKEN is
@@ -539,5 +541,16 @@ func TestAShortSecretIsWarnedAbout(t *testing.T) {
 	}
 	if log.count("level=WARN") != 1 || log.count("hunter2") != 0 {
 		t.Errorf("log: %s", log)
+	}
+}
+
+func TestOnlyWhatTheClientDidWrongIsDenied(t *testing.T) {
+	for status, want := range map[int]bool{
+		101: false, 204: false, 302: false, 400: true, 401: true, 403: true, 404: true, 408: false, 429: false, 499: true, 500: false, 503: false,
+	} {
+		_, err := reply{status: status}.streamID()
+		if !errors.Is(err, ErrRefused) || errors.Is(err, access.ErrDenied) != want {
+			t.Errorf("status %d: %v, denied %t", status, err, !want)
+		}
 	}
 }

@@ -336,6 +336,14 @@ func (c *conn) ended() bool { return c.cause.Load() != nil }
 
 // Kick implements stream.Connection.
 func (c *conn) Kick(reason stream.Reason) { c.end(reason, nil) }
+// Kick implements stream.Session. A player that waited with another key than that
+// of the publisher who came has tried one.
+func (c *conn) Kick(reason stream.Reason) {
+	if reason == stream.ReasonWrongKey {
+		c.noteWrongKey()
+	}
+	c.end(reason, nil)
+}
 
 // Silent implements stream.Publisher.
 func (c *conn) Silent() time.Duration {

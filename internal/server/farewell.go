@@ -31,7 +31,7 @@ var partings = map[stream.Reason]struct{ publisher, player rtmp.Status }{
 		publisher: failure(rtmp.CodePublishBadName, "Another publisher took over."),
 	},
 	stream.ReasonWrongKey: {
-		player: failure(rtmp.CodePlayBadName, "Wrong key."),
+		player: failure(rtmp.CodePlayBadName, textWrongKey),
 	},
 	stream.ReasonKilled: {
 		publisher: failure(rtmp.CodePublishDenied, "Closed by an operator."),

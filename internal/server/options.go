@@ -47,6 +47,9 @@ type Options struct {
 	MaxIncomplete int64
 	// Limiter counts the connections of each address. Required.
 	Limiter *access.Limiter
+	// Guesses counts the wrong keys of each address. It may be nil: then anybody
+	// may try any number.
+	Guesses *access.Guesses
 	// Players are the addresses that may play.
 	Players access.List
 	// ChunkSize is the outgoing chunk size; it must be that of the registry.

@@ -35,9 +35,12 @@ func (c *conn) play(in call) error {
 		return c.refuse(id, rtmp.CodePlayStreamNotFound, err.Error(), ReasonBadName, err)
 	}
 	c.role, c.channel = "player", p.channel
+	if !c.mayTry() {
+		return c.refuseGuess(id)
+	}
 	subscription, err := c.server.options.Registry.Subscribe(p.channel, p.key, c, c.out)
 	if err != nil {
-		return c.refuse(id, rtmp.CodePlayBadName, "Wrong key.", stream.ReasonWrongKey, nil)
+		return c.refuseKey(id)
 	}
 	s.name = name
 	s.player = c.newPlayer()

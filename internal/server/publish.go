@@ -35,6 +35,9 @@ func (c *conn) publish(in call) error {
 		return c.refuse(s.id, rtmp.CodePublishBadName, err.Error(), ReasonBadName, err)
 	}
 	c.role, c.channel = "publisher", p.channel
+	if !c.mayTry() {
+		return c.denyGuess(s.id)
+	}
 	withdraw, err := c.server.options.Registry.Apply(p.channel, p.key, c)
 	if err != nil {
 		return c.refuseBusy(s.id)
@@ -48,7 +51,7 @@ func (c *conn) publish(in call) error {
 		c.turnAway(s)
 		return errEnded
 	case err != nil:
-		return c.refuse(s.id, rtmp.CodePublishDenied, "You may not publish here.", ReasonDenied, err)
+		return c.deny(s.id, err)
 	}
 	return c.claim(s)
 }

@@ -48,6 +48,7 @@ const (
 	ReasonBadName          stream.Reason = "invalid channel or key"
 	ReasonBusy             stream.Reason = "channel busy"
 	ReasonDenied           stream.Reason = "publish denied"
+	ReasonGuessing         stream.Reason = "too many wrong keys from this address"
 	ReasonPlayDenied       stream.Reason = "play denied"
 	ReasonNoTrack          stream.Reason = "no track that the player can take"
 	ReasonShutdown         stream.Reason = "server stopping"

@@ -51,6 +51,10 @@ func New(options Options) *Server {
 		options.Authorizer = Everyone{}
 	}
 	s := &Server{
+	if options.Guesses == nil {
+		options.Guesses = access.NewGuesses(0, access.List{}, 0)
+	}
+	return &Server{
 		options:   options,
 		log:       options.Log,
 		epoch:     time.Now(),

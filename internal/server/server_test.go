@@ -375,7 +375,7 @@ func TestDocumentedReasons(t *testing.T) {
 		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonProbe,
 		ReasonForeignProtocol, ReasonHandshakeTimeout, ReasonAcceptTimeout, ReasonPublisherTimeout, ReasonIdle,
 		ReasonPingTimeout, ReasonPlayWait, ReasonStalled, ReasonProtocol, ReasonLimit, ReasonFlood,
-		ReasonControlQueue, ReasonChatter, ReasonStrange, ReasonBitrate, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
+		ReasonControlQueue, ReasonChatter, ReasonStrange, ReasonBitrate, ReasonGuessing, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
 		ReasonPlayDenied, ReasonShutdown, ReasonInternal, ReasonCrowded, ReasonProxyHeader, ReasonTLS,
 		ReasonMemory, ReasonBudget,
 		stream.ReasonReplaced, stream.ReasonWrongKey, stream.ReasonKilled,

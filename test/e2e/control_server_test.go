@@ -140,7 +140,7 @@ func (c *coordinator) await(n int, method, channel string) frame {
 func (c *coordinator) settings(more ...string) []string {
 	return append([]string{
 		"CONTROL_USE=YES", "CONTROL_BASE_URL=" + c.http.URL + "/base", "CONTROL_SECRET=" + controlSecret,
-		"MAX_IP_CONCURRENT_CONNECTIONS=0",
+		"MAX_IP_CONCURRENT_CONNECTIONS=0", "KEY_GUESSES_PER_MINUTE=0",
 	}, more...)
 }
 

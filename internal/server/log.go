@@ -41,7 +41,7 @@ func (c *conn) logEnd() {
 	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || reason == ReasonHasty || healthCheck:
 		c.server.refusals.write(c.log, slog.LevelDebug, reason, "end", attrs...) // no more news than port scans are
 	case c.server.options.LogRequests && c.accepted:
-		c.log.Info("end", attrs...)
+		c.server.steps.write(c.log, "end", c.role, attrs...)
 	case c.server.options.LogRequests:
 		c.server.refusals.write(c.log, slog.LevelInfo, reason, "end", attrs...)
 	}
@@ -89,7 +89,7 @@ func (c *conn) received() uint64 {
 // request logs one step of a session, if the operator wants to see them.
 func (c *conn) request(step string, attrs ...any) {
 	if c.server.options.LogRequests {
-		c.log.Info(step, attrs...)
+		c.server.steps.write(c.log, step, c.role, attrs...)
 	}
 }
 

@@ -10,8 +10,7 @@ import (
 // refusing is a log of refusals, and what it has written.
 func refusing() (*refusalLog, *journal) {
 	j := &journal{}
-	r := newRefusalLog(slog.New(slog.NewTextHandler(j, nil)))
-	return &r, j
+	return newRefusalLog(slog.New(slog.NewTextHandler(j, nil))), j
 }
 
 func TestOfManyRefusalsTheLogTakesAFewAndTheirNumber(t *testing.T) {
@@ -40,8 +39,8 @@ func TestOfManyRefusalsTheLogTakesAFewAndTheirNumber(t *testing.T) {
 				t.Errorf("%d lines with %q, want %d", n, text, want)
 			}
 		}
-		if n := len(r.periods); n != 0 {
-			t.Errorf("%d periods go on", n)
+		if n := len(r.sampler.kinds); n != 0 {
+			t.Errorf("%d kinds are known", n)
 		}
 	})
 }
@@ -51,7 +50,7 @@ func TestAFewRefusalsAreAllLogged(t *testing.T) {
 		r, j := refusing()
 		for range 100 {
 			r.write(r.log, slog.LevelInfo, ReasonIdle, "end")
-			time.Sleep(refusalPeriod/refusalLines + time.Millisecond)
+			time.Sleep(samplePeriod/refusalLines + time.Millisecond)
 		}
 		synctest.Wait()
 		if n, left := j.count("msg=end"), j.count("left out"); n != 100 || left != 0 {
@@ -66,7 +65,7 @@ func TestRefusalsThatTheLogDoesNotTakeAreNotCounted(t *testing.T) {
 		for range 100 {
 			r.write(r.log, slog.LevelDebug, ReasonIdle, "end")
 		}
-		time.Sleep(refusalPeriod)
+		time.Sleep(samplePeriod)
 		synctest.Wait()
 		if n := j.count(""); n != 0 {
 			t.Errorf("%d lines", n)
@@ -84,7 +83,7 @@ func TestTheEndWritesTheNumberAtOnce(t *testing.T) {
 		if n := j.count("reason=idle count=15"); n != 1 {
 			t.Errorf("%d lines with the number, want one", n)
 		}
-		time.Sleep(refusalPeriod)
+		time.Sleep(samplePeriod)
 		synctest.Wait()
 		if n := j.count("left out"); n != 1 {
 			t.Errorf("%d lines with a number a second later, want one", n)

@@ -35,7 +35,8 @@ type Server struct {
 
 	graces graces
 
-	refusals refusalLog
+	refusals *refusalLog
+	steps    *stepLog
 
 	shortage   shortage
 	incomplete incomplete
@@ -62,6 +63,7 @@ func New(options Options) *Server {
 		places:    newPlaces(options.MaxConnections),
 		graces:    newGraces(options.PublishGrace),
 		refusals:  newRefusalLog(options.Log),
+		steps:     newStepLog(options.Log),
 
 		handshakes: make(chan struct{}, maxTLSHandshakes),
 	}
@@ -87,6 +89,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.running.Wait()
 		close(done)
 	}()
+	defer s.steps.end()
 	defer s.refusals.end()
 	defer s.graces.end() // by now nobody waits
 	select {
@@ -108,6 +111,7 @@ func (s *Server) Close() error {
 	}
 	s.graces.end()
 	s.refusals.end()
+	s.steps.end()
 	return nil
 }
 

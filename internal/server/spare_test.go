@@ -159,7 +159,7 @@ func TestARefusalWithoutDescriptorsIsLoggedOnceASecond(t *testing.T) {
 				t.Fatal("the connection is open")
 			}
 		}
-		time.Sleep(refusalPeriod)
+		time.Sleep(samplePeriod)
 		synctest.Wait()
 		f.wantLog(`level=WARN msg="connection refused" addr=203.0.113.9:4000 reason="out of file descriptors"`, 1)
 	})

@@ -464,7 +464,7 @@ func TestTLSHandshakesAreBounded(t *testing.T) {
 				t.Errorf("handshake %d ended at %v with %v, want an error at %v", i, end.at, end.err, handshakeTimeout)
 			}
 		}
-		time.Sleep(refusalPeriod)
+		time.Sleep(samplePeriod)
 		synctest.Wait()
 		f.wantLog(`msg=end`, refusalLines)
 		f.wantLog(fmt.Sprintf(`reason=%q count=%d`, ReasonHandshakeTimeout, maxTLSHandshakes+waiting-refusalLines), 1)

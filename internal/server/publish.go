@@ -123,6 +123,7 @@ func (c *conn) unpublish(s *netStream) {
 		c.endPublication(publication)
 		c.finish(s)
 		c.ignored += publication.Log().Unreadable()
+		c.ignored += publication.Log().Unreadable() + publication.Log().Excess()
 		c.repaired = c.repaired.Plus(publication.Log().Repairs())
 	}
 	c.server.giveBack(g)

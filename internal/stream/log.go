@@ -26,12 +26,15 @@ type Log struct {
 	// unreadable counts the data messages that were left out.
 	unreadable atomic.Uint64
 	meter      *meter
+	// excess counts the headers that were left out.
+	excess atomic.Uint64
 
 	// What follows is the publisher's alone.
 
 	chunkSize  int
 	cacheBytes int64
 	timeline   *timeline
+	churn      churn
 	// headers hold at the tail. groupHeaders hold at the newest keyframe, see
 	// keepHeader.
 	headers, groupHeaders headers
@@ -110,12 +113,19 @@ func (l *Log) appendData(m rtmp.Message, now time.Duration) {
 		}
 		return
 	}
+	if script.Name == metadata && len(script.Body) > maxMetadata {
+		l.excess.Add(1)
+		return
+	}
 	payload, ok := readable(script)
 	if !ok {
 		l.unreadable.Add(1)
 		return
 	}
 	m.Payload = payload
+	if script.Name == metadata && !l.admit(header{kind: m.Type, payload: payload}, now) {
+		return
+	}
 	m.Timestamp = l.timeline.data(m.Timestamp, now)
 	node := newMessage(m, l.chunkSize)
 	if script.Name == metadata {
@@ -157,6 +167,9 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 	m.Timestamp = l.timeline.media(p, m.Timestamp, now)
 	if p.Type == media.Metadata {
 		m.Payload = media.RelayMetadata(m.Payload)
+	}
+	if describes(p.Type) && !l.admit(header{kind: m.Type, track: p.Track, packet: p.Type, payload: m.Payload}, now) {
+		return
 	}
 	node := newMessage(m, l.chunkSize)
 	node.packet, node.traits, node.track, node.several = p.Type, p.Traits(), p.Track, p.Multi

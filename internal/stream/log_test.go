@@ -3,6 +3,7 @@ package stream
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
@@ -280,7 +281,7 @@ func TestHeadersOfTooManyTracksAreForwardedAndNotKept(t *testing.T) {
 	for track := range 256 {
 		m := message("vh1=A")
 		m.Payload[6] = byte(track)
-		l.Append(m, 0)
+		l.Append(m, time.Duration(track)*time.Second/churnRate)
 	}
 	if got := len(l.Cursor(AtGroup).headers); got != maxTracks {
 		t.Errorf("%d headers kept, want %d", got, maxTracks)

@@ -47,10 +47,12 @@ func (c *conn) chargeBitrate() error {
 	return c.refuseBitrate(b.rate(now), limit)
 }
 
-// rate is the average, in Mbit/s, since the bucket was full.
+// rate is the average, in Mbit/s, since the bucket was full, or over a second if it
+// was so later: what comes at once would have no rate.
 func (b *bitrate) rate(now time.Duration) float64 {
-	elapsed := max(now-b.since, time.Millisecond)
-	return float64(b.bytes) * 8 / 1e6 / elapsed.Seconds()
+	elapsed := max(now-b.since, time.Second)
+	const megabits = 8 / 1e6 // in a byte
+	return float64(b.bytes) * megabits / elapsed.Seconds()
 }
 
 // refuseBitrate tells the client, which is closed then: it would send as much

@@ -334,9 +334,7 @@ func (c *conn) end(reason stream.Reason, detail error) {
 // ended reports whether the connection was asked to end.
 func (c *conn) ended() bool { return c.cause.Load() != nil }
 
-// Kick implements stream.Connection.
-func (c *conn) Kick(reason stream.Reason) { c.end(reason, nil) }
-// Kick implements stream.Session. A player that waited with another key than that
+// Kick implements stream.Connection. A player that waited with another key than that
 // of the publisher who came has tried one.
 func (c *conn) Kick(reason stream.Reason) {
 	if reason == stream.ReasonWrongKey {

@@ -122,7 +122,6 @@ func (c *conn) unpublish(s *netStream) {
 	if publication != nil {
 		c.endPublication(publication)
 		c.finish(s)
-		c.ignored += publication.Log().Unreadable()
 		c.ignored += publication.Log().Unreadable() + publication.Log().Excess()
 		c.repaired = c.repaired.Plus(publication.Log().Repairs())
 	}

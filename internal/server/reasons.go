@@ -7,11 +7,12 @@ import "github.com/AgustinSRG/rtmp-server/internal/stream"
 func Reasons() []stream.Reason {
 	return []stream.Reason{
 		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonProbe,
-		ReasonForeignProtocol, ReasonCrowded, ReasonHasty, ReasonFull, ReasonMadeRoom, ReasonNoFiles, ReasonMemory, ReasonBudget,
+		ReasonForeignProtocol, ReasonCrowded, ReasonHasty, ReasonFull, ReasonMadeRoom, ReasonNoFiles, ReasonMemory,
 		ReasonProxyHeader, ReasonTLS, ReasonHandshakeTimeout, ReasonAcceptTimeout, ReasonPublisherTimeout,
 		ReasonIdle, ReasonPingTimeout, ReasonPlayWait, ReasonStalled, ReasonProtocol, ReasonLimit, ReasonFlood,
 		ReasonControlQueue, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
 		ReasonPlayDenied, ReasonNoTrack, ReasonShutdown, ReasonInternal,
+		ReasonBudget, ReasonBitrate, ReasonChatter, ReasonStrange, ReasonGuessing,
 		stream.ReasonReplaced, stream.ReasonWrongKey, stream.ReasonKilled, stream.ReasonKicked,
 	}
 }

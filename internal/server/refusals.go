@@ -34,7 +34,7 @@ func newRefusalLog(log *slog.Logger) *refusalLog {
 func (r *refusalLog) write(log *slog.Logger, level slog.Level, reason stream.Reason, message string, attrs ...any) {
 	ctx := context.Background()
 	lines := refusalLines
-	if reason == ReasonFull || reason == ReasonNoFiles {
+	if reason == ReasonFull || reason == ReasonNoFiles || reason == ReasonMemory {
 		lines = conditionLines
 	}
 	kind := sampleKind{level: level, text: string(reason)}
@@ -43,24 +43,6 @@ func (r *refusalLog) write(log *slog.Logger, level slog.Level, reason stream.Rea
 	}
 }
 
-func (r *refusalLog) allow(kind refusalKind) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	count := r.periods[kind]
-	if count == nil {
-		count = &refusalCount{end: time.AfterFunc(refusalPeriod, func() { r.close(kind) })}
-		r.periods[kind] = count
-	}
-	most := refusalLines
-	if kind.reason == ReasonFull || kind.reason == ReasonNoFiles || kind.reason == ReasonMemory {
-		most = conditionLines
-	}
-	if count.lines == most {
-		count.leftOut++
-		return false
-	}
-	count.lines++
-	return true
 func (r *refusalLog) leftOut(kind sampleKind, count int) {
 	r.log.Log(context.Background(), kind.level, "refusals left out", "reason", kind.text, "count", count)
 }

@@ -51,11 +51,10 @@ func New(options Options) *Server {
 	if options.Authorizer == nil {
 		options.Authorizer = Everyone{}
 	}
-	s := &Server{
 	if options.Guesses == nil {
 		options.Guesses = access.NewGuesses(0, access.List{}, 0)
 	}
-	return &Server{
+	s := &Server{
 		options:   options,
 		log:       options.Log,
 		epoch:     time.Now(),

@@ -45,7 +45,7 @@ func TestAServerShortOfMemoryRefusesNewcomersAndKeepsSessions(t *testing.T) {
 		if n := f.Connections(); n != sessions+1 {
 			t.Errorf("%d connections, want %d", n, sessions+1)
 		}
-		time.Sleep(refusalPeriod)
+		time.Sleep(samplePeriod)
 		synctest.Wait()
 		f.wantLog(`level=WARN msg="connection refused"`, 1)
 		f.wantLog(`level=WARN msg="refusals left out" reason="server short of memory" count=4`, 1)

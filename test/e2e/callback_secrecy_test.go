@@ -23,8 +23,7 @@ func startCallbackServer(t *testing.T, b *stage.Backend, settings ...string) *st
 	})
 	s = stage.Start(t, append([]string{
 		"CALLBACK_URL=" + b.URL, "JWT_SECRET=" + stage.CallbackSecret, "MAX_IP_CONCURRENT_CONNECTIONS=0",
-	s = startServer(t, append([]string{
-		"CALLBACK_URL=" + b.url, "JWT_SECRET=" + callbackSecret, "MAX_IP_CONCURRENT_CONNECTIONS=0", "KEY_GUESSES_PER_MINUTE=0",
+		"KEY_GUESSES_PER_MINUTE=0",
 	}, settings...)...)
 	if shown := stage.Attr(s.AwaitLine("JWT_SECRET="), "JWT_SECRET"); shown != "***" {
 		t.Errorf("the server shows its secret as %q", shown)

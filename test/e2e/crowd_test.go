@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -65,7 +64,7 @@ func TestCrowdComesAndGoes(t *testing.T) {
 	}
 
 	s.AwaitLines(int(connections.Load()), 2*stage.Soon, "msg=end")
-	s.awaitEnds(int(connections.Load()), 2*soon)
+	s.AwaitEnds(int(connections.Load()), 2*stage.Soon)
 	start := time.Now()
 	s.Stop()
 	if took := time.Since(start); took > 2*time.Second {
@@ -112,25 +111,5 @@ func visit(t *testing.T, s *stage.Server) (frames int64) {
 		if stage.IsMedia(m) {
 			frames++
 		}
-	}
-}
-
-// awaitEnds waits for the ends of so many sessions in the log, which has a line for
-// each or, of those that come in a flood, their number.
-func (s *server) awaitEnds(n int, within time.Duration) {
-	s.t.Helper()
-	ended := 0
-	_, ok := s.log.await(within, func(line string) bool {
-		switch {
-		case holds(line, []string{"msg=end"}):
-			ended++
-		case holds(line, []string{`msg="lines left out"`, "step=end"}), holds(line, []string{`msg="refusals left out"`}):
-			more, _ := strconv.Atoi(attr(line, "count"))
-			ended += more
-		}
-		return ended >= n
-	})
-	if !ok {
-		s.t.Fatalf("%d of %d sessions have ended within %v", ended, n, within)
 	}
 }

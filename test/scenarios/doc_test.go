@@ -5,8 +5,9 @@
 //
 //	covers ROW…    the rows of the conformance list that the scenario proves
 //	server [authorize=…] [takeover=…] [play-wait=…] [grace=…] [players=…] [enhanced=…] [hevc=…]
+//	       [guesses=…] [mbps=…]
 //	dial NAME [from=ADDRESS] [handshake=none]
-//	send NAME      one message a line, see rtmptest.ParseMessage
+//	send NAME [times=N]  one message a line, see rtmptest.ParseMessage
 //	raw NAME       bytes as hex, see rtmptest.ParseHex
 //	stall NAME     stop reading from the server; resume NAME goes on
 //	close NAME     close the connection; half-close NAME only for writing

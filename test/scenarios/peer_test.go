@@ -45,7 +45,7 @@ func newPeer(conn *rtmptest.Conn, handshake bool) *peer {
 func (p *peer) run(d *datadriven.TestData) error {
 	switch d.Cmd {
 	case "send":
-		return p.send(d.Input)
+		return p.send(strings.Repeat(d.Input+"\n", number(d, "times", 1)))
 	case "raw":
 		b, err := rtmptest.ParseHex(d.Input)
 		p.outgoing <- b

@@ -133,6 +133,14 @@ func option(d *datadriven.TestData, name, otherwise string) string {
 	return otherwise
 }
 
+// number is an option that the scenario writes correctly, or does not give.
+func number(d *datadriven.TestData, name string, otherwise int) int {
+	if n, err := strconv.Atoi(option(d, name, "")); err == nil {
+		return n
+	}
+	return otherwise
+}
+
 func (s *scenario) start(d *datadriven.TestData) {
 	const chunkSize = 60000
 	takeover := map[string]stream.Takeover{
@@ -160,6 +168,8 @@ func (s *scenario) start(d *datadriven.TestData) {
 		Registry:     s.registry,
 		Authorizer:   newAuthorizer(option(d, "authorize", "yes"), &s.log),
 		Limiter:      access.NewLimiter(0, access.List{}, 64),
+		Guesses:      access.NewGuesses(number(d, "guesses", 0), access.List{}, 64),
+		MaxBitrate:   number(d, "mbps", 0),
 		Players:      players,
 		ChunkSize:    chunkSize,
 		IDMaxLength:  16,

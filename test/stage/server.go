@@ -254,3 +254,23 @@ func (s *Server) Reach(from string) string {
 	}
 	return net.JoinHostPort("127.0.0.1", port)
 }
+
+// AwaitEnds waits for the ends of so many sessions in the log, which has a line for
+// each or, of those that come in a flood, their number.
+func (s *Server) AwaitEnds(n int, within time.Duration) {
+	s.T.Helper()
+	ended := 0
+	_, ok := s.Log.Await(within, func(line string) bool {
+		switch {
+		case Holds(line, []string{"msg=end"}):
+			ended++
+		case Holds(line, []string{`msg="lines left out"`, "step=end"}), Holds(line, []string{`msg="refusals left out"`}):
+			more, _ := strconv.Atoi(Attr(line, "count"))
+			ended += more
+		}
+		return ended >= n
+	})
+	if !ok {
+		s.T.Fatalf("%d of %d sessions have ended within %v", ended, n, within)
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/app"
 	"github.com/AgustinSRG/rtmp-server/internal/bench"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 )
 
 // Exit statuses.
@@ -46,7 +47,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitSettings
 	}
 	app.CoarseTimers()
-	log := newLogger(stdout, settings.LogDebug)
+	signal.Ignore(syscall.SIGPIPE) // the streams outlive whoever reads the log
+	log, queue := newLogger(stdout, settings)
+	defer queue.Close()
 	log.LogAttrs(context.Background(), slog.LevelInfo, "rtmp-server "+version(), settings.Effective()...)
 
 	ctx, stop := signals()
@@ -106,12 +109,12 @@ func load() (config.Settings, error) {
 	return config.Load(lookup)
 }
 
-func newLogger(w io.Writer, verbose bool) *slog.Logger {
+func newLogger(w io.Writer, settings config.Settings) (*slog.Logger, *logs.Queue) {
 	level := slog.LevelInfo
-	if verbose {
+	if settings.LogDebug {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	return logs.New(w, logs.Format(settings.LogFormat), level)
 }
 
 // version is what the Go toolchain recorded: a tag or a commit, and whether it

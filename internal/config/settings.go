@@ -51,6 +51,7 @@ type Settings struct {
 
 	LogRequests bool
 	LogDebug    bool
+	LogFormat   LogFormat
 }
 
 // Callback is the event callback; without a URL there is none.
@@ -138,6 +139,16 @@ const (
 	HEVCLegacy PlayHEVC = "legacy"
 	// HEVCPublished sends it as the publisher did.
 	HEVCPublished PlayHEVC = "published"
+)
+
+// LogFormat is the form of the log's lines.
+type LogFormat string
+
+const (
+	// LogText are name=value pairs.
+	LogText LogFormat = "text"
+	// LogJSON is one object a line.
+	LogJSON LogFormat = "json"
 )
 
 // ErrValue is wrapped by the error of a setting whose value cannot be used, alone or beside others.

@@ -55,6 +55,7 @@ func defaults(t testing.TB) Settings {
 		TLS:                 TLS{Port: 443, ReloadCheckEach: time.Minute},
 		Admin:               Admin{Address: "127.0.0.1:8080"},
 		LogRequests:         true,
+		LogFormat:           LogText,
 	}
 }
 
@@ -112,6 +113,7 @@ var good = map[string][][2]string{
 	"MAX_PUBLISH_MBPS":              {{"0", "0"}, {"100000", "100000"}, {" 64 ", "64"}},
 	"LOG_REQUESTS":                  {{"YES", "YES"}, {"yes", "YES"}, {"True", "YES"}, {"1", "YES"}, {"on", "YES"}, {" NO ", "NO"}, {"false", "NO"}, {"0", "NO"}, {"OFF", "NO"}},
 	"LOG_DEBUG":                     {{"YES", "YES"}, {"no", "NO"}, {" 1 ", "YES"}},
+	"LOG_FORMAT":                    {{"text", "text"}, {" JSON ", "json"}},
 	"PROXY_PROTOCOL_FROM":           {{"10.0.0.0/8", "10.0.0.0/8"}, {"*", "*"}},
 	"CALLBACK_URL": {
 		{"http://127.0.0.1:8080/callback", "http://127.0.0.1:8080/callback"}, {" https://example.com\n", "https://example.com"},
@@ -178,6 +180,7 @@ var bad = map[string][]string{
 	"MAX_PUBLISH_MBPS":              {"x", "-1", "100001", "64M", "0.5", wraps, overflow},
 	"LOG_REQUESTS":                  {"x", "-1", "2", "YESNO", "Y", overflow},
 	"LOG_DEBUG":                     {"x", "-1", "2", overflow},
+	"LOG_FORMAT":                    {"x", "xml", "jsonl", "1"},
 	"PROXY_PROTOCOL_FROM":           {"x", ","},
 	"CALLBACK_URL":                  {"hunter2", "ftp://hunter2", "http://", "http:///hunter2", "https://hunter2.example/#x", "http://h:hunter2/", "://"},
 	"JWT_SECRET":                    {"hunter2\x00", "hunter2\xff", strings.Repeat("hunter2", 1000)},
@@ -304,6 +307,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		"MAX_PUBLISH_MBPS":              "64",
 		"LOG_REQUESTS":                  "no",
 		"LOG_DEBUG":                     "yes",
+		"LOG_FORMAT":                    "json",
 	}))
 	want := Settings{
 		BindAddress:              "::1",
@@ -339,6 +343,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		Admin:     Admin{Address: "0.0.0.0:9090", Chosen: true, Token: adminToken},
 		ProxyFrom: mustList(t, "10.0.0.1"),
 		LogDebug:  true,
+		LogFormat: LogJSON,
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Load: %+v, %v, want %+v", got, err, want)

@@ -259,4 +259,8 @@ var table = []row{
 		group: groupLogging, name: "LOG_DEBUG", fallback: no, help: "log details for debugging",
 		parser: toggle(func(s *Settings) *bool { return &s.LogDebug }),
 	},
+	{
+		group: groupLogging, name: "LOG_FORMAT", fallback: string(LogText), help: "form of the lines: name=value pairs, or one JSON object each",
+		parser: choice(func(s *Settings) *LogFormat { return &s.LogFormat }, LogText, LogJSON),
+	},
 }

@@ -81,6 +81,9 @@ var settingValues = map[string]struct {
 		[]string{marker, marker + " " + strings.Repeat("x", 32), strings.Repeat(marker, 316)}},
 	"LOG_REQUESTS": {"YES", value{"no", "NO"}, same("YES"), []string{"x", "2", "-1"}},
 	"LOG_DEBUG":    {"NO", same("NO"), value{"YeS", "YES"}, []string{"x", "maybe"}},
+	"LOG_REQUESTS":   {"YES", value{"no", "NO"}, same("YES"), []string{"x", "2", "-1"}},
+	"LOG_DEBUG":      {"NO", same("NO"), value{"YeS", "YES"}, []string{"x", "maybe"}},
+	"LOG_FORMAT":     {"text", same("text"), value{"Text", "text"}, []string{"x", "xml"}},
 }
 
 // companions are other settings without which one cannot stand.

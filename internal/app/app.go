@@ -11,6 +11,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/command"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 	"github.com/AgustinSRG/rtmp-server/internal/metrics"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -30,6 +31,7 @@ type App struct {
 	drain     time.Duration
 	listeners listeners
 	server    *server.Server
+	panics    *logs.Panics
 	// background parts run beside the server until it has stopped.
 	background []func(context.Context) error
 	authority  authority
@@ -44,17 +46,20 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		log.Warn(warning)
 	}
 	budgets := newBudgets(settings, log)
+	panics := logs.NewPanics()
 	registry := stream.NewRegistry(stream.Options{
 		ChunkSize:  settings.ChunkSize,
 		CacheBytes: budgets.channel,
 		Takeover:   takeovers[settings.Takeover],
 	})
 	a := &App{log: log, drain: settings.Drain, metrics: newMetrics(settings)}
+	a := &App{log: log, drain: settings.Drain, panics: panics}
 	var err error
 	if a.listeners, err = listen(ctx, settings, log); err != nil {
 		return nil, err
 	}
 	if a.authority, err = newAuthority(settings, a.listeners.port(), registry, a.metrics, log); err != nil {
+	if a.authority, err = newAuthority(settings, a.listeners.port(), registry, log, panics); err != nil {
 		a.listeners.close()
 		return nil, err
 	}
@@ -78,6 +83,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		Ended:          a.metrics.Ended,
 		Passed:         a.metrics.Passed,
 		Log:            log,
+		Panics:         panics,
 		LogRequests:    settings.LogRequests,
 	})
 	a.admin = newAdministration(a.listeners.admin, settings, &source{
@@ -88,6 +94,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	if settings.Redis.Use {
 		redis = commands(settings, registry, a.metrics, log)
 		a.background = append(a.background, redis.Run)
+		a.background = append(a.background, commands(settings, registry, log, panics).Run)
 	}
 	a.watch(registry, places, redis)
 	return a, nil
@@ -119,11 +126,7 @@ func (a *App) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	for _, run := range a.background {
-		running.Go(func() {
-			if err := run(background); err != nil {
-				a.log.Error("a part of the server ended", "error", err)
-			}
-		})
+		running.Go(func() { a.keepRunning(background, run) })
 	}
 	broken := a.listeners.serve(a.server, a.log)
 	var err error

@@ -13,6 +13,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/coordinator"
 	"github.com/AgustinSRG/rtmp-server/internal/hook"
 	"github.com/AgustinSRG/rtmp-server/internal/metrics"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -28,9 +29,10 @@ type authority interface {
 }
 
 func newAuthority(s config.Settings, port int, registry *stream.Registry, m *metrics.Metrics, log *slog.Logger) (authority, error) {
+func newAuthority(s config.Settings, port int, registry *stream.Registry, log *slog.Logger, panics *logs.Panics) (authority, error) {
 	switch {
 	case s.Control.Use:
-		return newControl(s, registry, log)
+		return newControl(s, registry, log, panics)
 	case s.Callback.URL != "":
 		h, err := hook.New(hook.Options{
 			URL:      s.Callback.URL,
@@ -41,6 +43,7 @@ func newAuthority(s config.Settings, port int, registry *stream.Registry, m *met
 			StateDir: s.StateDir,
 			Observe:  observeCallback(m),
 			Log:      log,
+			Panics:   panics,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("set up callback: %w", err)
@@ -59,7 +62,7 @@ func (callback) Run(context.Context) error { return nil }
 // control is an authority whose Run delivers what there is to deliver.
 type control struct{ *coordinator.Coordinator }
 
-func newControl(s config.Settings, registry *stream.Registry, log *slog.Logger) (authority, error) {
+func newControl(s config.Settings, registry *stream.Registry, log *slog.Logger, panics *logs.Panics) (authority, error) {
 	c, err := coordinator.New(coordinator.Options{
 		BaseURL:      s.Control.BaseURL,
 		Secret:       s.Control.Secret,
@@ -68,6 +71,7 @@ func newControl(s config.Settings, registry *stream.Registry, log *slog.Logger) 
 		ExternalSSL:  s.Control.ExternalTLS,
 		Target:       registry,
 		Log:          log,
+		Panics:       panics,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up control server: %w", err)
@@ -85,6 +89,7 @@ func (nobody) Shutdown(context.Context) error { return nil }
 
 // commands listens to Redis.
 func commands(s config.Settings, registry *stream.Registry, m *metrics.Metrics, log *slog.Logger) *command.Listener {
+func commands(s config.Settings, registry *stream.Registry, log *slog.Logger, panics *logs.Panics) *command.Listener {
 	o := command.Options{
 		Addr:        net.JoinHostPort(s.Redis.Host, strconv.Itoa(s.Redis.Port)),
 		Password:    s.Redis.Password,
@@ -93,6 +98,7 @@ func commands(s config.Settings, registry *stream.Registry, m *metrics.Metrics, 
 		IDMaxLength: s.IDMaxLength,
 		Observe:     observeCommands(m),
 		Log:         log,
+		Panics:      panics,
 	}
 	if s.Redis.TLS {
 		o.TLS = &tls.Config{ServerName: s.Redis.Host, MinVersion: tls.VersionTLS12}

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 )
 
 // maxQueue is how many commands wait for their execution. It bounds the memory
@@ -52,6 +55,8 @@ type Options struct {
 	// Log takes a line when Redis is lost and when it is back, and a limited
 	// number of them for commands and other messages. Required.
 	Log *slog.Logger
+	// Panics counts commands that panic. It may be nil.
+	Panics *logs.Panics
 }
 
 // Listener hears commands and has them carried out.
@@ -70,6 +75,8 @@ func New(o Options) *Listener {
 	silenceClient()
 	if o.Observe == nil {
 		o.Observe = func(Verb, Result) {}
+	if o.Panics == nil {
+		o.Panics = logs.NewPanics()
 	}
 	l := &Listener{
 		options: o,
@@ -108,10 +115,12 @@ const (
 // Run listens until ctx ends, which is no error, however often Redis comes and
 // goes. A listener runs once. All its goroutines have ended when Run returns.
 func (l *Listener) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	var executor sync.WaitGroup
 	executor.Go(func() { l.execute(ctx) })
 	defer l.journal.flush()
 	defer executor.Wait()
+	defer cancel()
 	defer l.counters.outage.end(false)
 
 	pauses := backoff{least: l.timing.leastPause, most: l.timing.mostPause}
@@ -246,12 +255,21 @@ func (l *Listener) execute(ctx context.Context) {
 			}
 			l.counters.executed.Add(1)
 			l.options.Observe(c.Verb, result)
+			l.carryOut(c)
 		}
 	}
 }
 
 // carryOut reports whether the command met anybody.
 func (l *Listener) carryOut(c Command) bool {
+// carryOut executes one command. A panic costs that command only.
+func (l *Listener) carryOut(c Command) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.options.Panics.Caught(l.options.Log, p, "command", c.String())
+		}
+	}()
+	faultinject.At(faultinject.Execute, c.Channel)
 	switch c.Verb {
 	case KillSession:
 		closed := l.options.Target.KillSession(c.Channel)
@@ -266,4 +284,12 @@ func (l *Listener) carryOut(c Command) bool {
 		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "asked", asked)
 		return asked > 0
 	}
+	case CloseStream:
+		closed := l.options.Target.CloseStream(c.Channel, c.StreamID)
+		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "closed", closed)
+	case RequestReconnect:
+		asked := l.options.Target.RequestReconnect(c.Channel, c.URL)
+		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "asked", asked)
+	}
+	l.counters.executed.Add(1)
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 )
 
 // The pauses between attempts to connect double from least to most.
@@ -47,6 +49,8 @@ type Options struct {
 	// Log takes a line when the coordinator is lost and when it is back, for
 	// each order, and a limited number of them for its errors. Required.
 	Log *slog.Logger
+	// Panics counts messages of the coordinator that panic. It may be nil.
+	Panics *logs.Panics
 	// TLS may be nil.
 	TLS *tls.Config
 	// DialContext may be nil.
@@ -83,6 +87,9 @@ func New(o Options) (*Coordinator, error) {
 	}
 	if o.Secret == "" {
 		return nil, errors.New("secret is empty")
+	}
+	if o.Panics == nil {
+		o.Panics = logs.NewPanics()
 	}
 	return &Coordinator{
 		options:  o,

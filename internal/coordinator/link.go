@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 )
 
 const (
@@ -181,7 +183,13 @@ func (l *link) read() error {
 	}
 }
 
+// handle carries one message out. A panic costs that message only.
 func (l *link) handle(f frame) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.options.Panics.Caught(l.options.Log, p, "method", l.presentable(f.method))
+		}
+	}()
 	switch strings.ToUpper(f.method) {
 	case methodAccept:
 		l.accepted(f.get(fieldRequest), f.get(fieldStream))
@@ -212,6 +220,7 @@ func (l *link) accepted(request, streamID string) {
 
 // kill closes one stream of a channel, or with "*" all of its sessions.
 func (l *link) kill(channel, streamID string) {
+	faultinject.At(faultinject.Order, channel)
 	log := l.options.Log.With("channel", l.presentable(channel))
 	switch {
 	case channel == "" || streamID == "":

@@ -20,6 +20,11 @@ const (
 	joinSize = 8
 )
 
+// Run serves the viewers of p as [Passes.Run] does, among no others.
+func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration) {
+	new(Passes).Run(p, maxDelay, now)
+}
+
 // Run serves the viewers of p until it is closed, and once more then. No
 // message waits for company for longer than maxDelay; 0 means that each flush
 // is a pass. now is the clock on which the publication is told of the pauses.
@@ -27,6 +32,10 @@ const (
 // how long it took.
 func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration, observe func(viewers int, took time.Duration)) {
 	f := fan{publication: p, parts: runtime.GOMAXPROCS(0)}
+func (all *Passes) Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration) {
+	f := &fan{publication: p, parts: runtime.GOMAXPROCS(0)}
+	all.add(f)
+	defer all.remove(f)
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	f.pass() // there may be viewers who waited for the publication
@@ -57,6 +66,8 @@ func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration
 
 // fan is the fan-out of one publication.
 type fan struct {
+	// passing is held during a pass.
+	passing     sync.Mutex
 	publication *stream.Publication
 	// parts is how many goroutines may share a pass.
 	parts int
@@ -80,6 +91,11 @@ func (f *fan) learn(took time.Duration) {
 // pass always come in the same order while none comes or goes: their delays are
 // alike.
 func (f *fan) pass() (viewers int) {
+// pass wakes every viewer once. The viewers of a pass always come in the same
+// order while none comes or goes: their delays are alike.
+func (f *fan) pass() {
+	f.passing.Lock()
+	defer f.passing.Unlock()
 	f.viewers = f.publication.AppendViewers(f.viewers[:0])
 	if len(f.viewers) >= joinSize {
 		f.publication.Log().Join()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 )
 
 // defaultSubject is the sub claim that backends expect.
@@ -40,6 +42,8 @@ type Options struct {
 	// Observe is told of each start, and of each attempt to deliver a stop, if it is not nil: what came of it, and how long
 	// that took. It must not block.
 	Observe func(e Event, o Outcome, took time.Duration)
+	// Panics counts requests that panic. Nil means a counter of its own.
+	Panics *logs.Panics
 	// RootCAs are the certificate authorities that the backend's certificate may come from; nil means the system's.
 	RootCAs *x509.CertPool
 	// Dial opens the connections to the backend; nil means TCP.
@@ -50,6 +54,7 @@ type Options struct {
 type Hook struct {
 	log      *slog.Logger
 	observe  func(Event, Outcome, time.Duration)
+	panics   *logs.Panics
 	backend  *backend
 	gate     *gate
 	circuit  circuit
@@ -111,6 +116,9 @@ func New(o Options) (*Hook, error) {
 	if len(o.Secret) < shortSecret {
 		o.Log.Warn("the secret of the callback is short and may be guessed", "bytes", len(o.Secret), "recommended", shortSecret)
 	}
+	if o.Panics == nil {
+		o.Panics = logs.NewPanics()
+	}
 	if o.Subject == "" {
 		o.Subject = defaultSubject
 	}
@@ -127,6 +135,7 @@ func New(o Options) (*Hook, error) {
 	base, cancel := context.WithCancel(context.Background())
 	h := &Hook{
 		log: o.Log, observe: o.Observe,
+		log: o.Log, panics: o.Panics,
 		backend: &backend{
 			url:    target,
 			signer: signer{secret: slices.Clone(o.Secret), subject: o.Subject, host: o.Host, port: o.Port},
@@ -151,11 +160,29 @@ func (h *Hook) Stop(r access.Request, streamID string) { h.queue.add(session{r, 
 // Pending returns the number of stop events that the backend has not taken yet.
 func (h *Hook) Pending() int { return h.queue.pending() }
 
+// errPanicked is the error of a request whose making panicked: a start is refused, and a stop tried again.
+var errPanicked = errors.New("internal error")
+
+// post sends one event. A panic costs that request only.
+func (h *Hook) post(ctx context.Context, event string, s session) (re reply, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.panics.Caught(h.log, p, "event", event, "channel", s.Channel)
+			re, err = reply{}, errPanicked
+		}
+	}()
+	if event == eventStop {
+		faultinject.At(faultinject.Deliver, s.Channel)
+	}
+	return h.backend.post(ctx, event, s)
+}
+
 // sendStop makes one attempt to deliver the stop of s. Nil means that it is over.
 func (h *Hook) sendStop(ctx context.Context, s session) error {
 	began := time.Now()
 	re, err := h.backend.post(ctx, eventStop, s)
 	took := time.Since(began)
+	re, err := h.post(ctx, eventStop, s)
 	over, taken := re.stopOver()
 	switch {
 	case err != nil || !over:

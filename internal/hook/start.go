@@ -106,7 +106,7 @@ func (h *Hook) exchange(ctx context.Context, r access.Request) (reply, error) {
 	if !ok {
 		return reply{}, ErrCircuitOpen
 	}
-	re, err := h.backend.post(ctx, eventStart, session{Request: r})
+	re, err := h.post(ctx, eventStart, session{Request: r})
 	healthy := err == nil && re.healthy()
 	changed := h.circuit.report(time.Now(), probe, healthy)
 	switch {

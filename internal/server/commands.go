@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -68,6 +69,7 @@ func (c *conn) command(on uint32, command rtmp.Command) error {
 		}
 		return nil
 	default:
+		faultinject.At(faultinject.Command, c.channel)
 		return handle(c, in)
 	}
 }

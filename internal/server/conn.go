@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -150,16 +151,6 @@ func (c *conn) serve() {
 	c.hangUp()
 }
 
-// isolate keeps a panic within the connection that caused it.
-func (c *conn) isolate() {
-	if p := recover(); p != nil {
-		c.logPanic(p)
-		defer c.isolate() // closing one stream may panic: the others follow
-		c.closeStreams()
-		c.out.close()
-	}
-}
-
 // open does everything that comes before the first message.
 func (c *conn) open(r io.Reader) error {
 	if err := c.identify(); err != nil {
@@ -275,6 +266,7 @@ func (c *conn) readMessage() error {
 		return errFlood
 	}
 	c.acknowledge()
+	faultinject.At(faultinject.Read, c.channel)
 	return c.dispatch(m)
 }
 
@@ -345,5 +337,6 @@ func (c *conn) Kick(reason stream.Reason) {
 
 // Silent implements stream.Publisher.
 func (c *conn) Silent() time.Duration {
+	faultinject.At(faultinject.Registry, c.channel)
 	return c.server.now() - time.Duration(c.watch.media.Load())
 }

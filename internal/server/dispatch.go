@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -79,6 +80,7 @@ func (c *conn) media(m rtmp.Message) error {
 	if m.Type == rtmp.TypeAudio || m.Type == rtmp.TypeVideo {
 		c.watch.media.Store(int64(c.readAt))
 	}
+	faultinject.At(faultinject.Append, c.channel)
 	s.publication.Append(m, c.readAt)
 	return nil
 }

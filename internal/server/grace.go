@@ -93,7 +93,11 @@ func (c *conn) endPublication(p *stream.Publication) {
 		p.Close()
 		return
 	}
-	c.server.graces.begin(p.Interrupt())
+	expire := p.Interrupt()
+	c.server.graces.begin(func() {
+		defer c.contain()
+		expire()
+	})
 }
 
 // expectedBack reports whether the publisher ends although neither it, nor an

@@ -9,6 +9,7 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 )
 
 // Pauses after a failed accept.
@@ -68,12 +69,17 @@ func (s *Server) serve(l net.Listener, config *tls.Config) error {
 func (s *Server) accept(nc net.Conn, config *tls.Config) {
 	c := newConn(s, newTransport(nc, config))
 	s.totals.accepted[c.nc.traffic()].Add(1)
+	var c *conn
+	defer s.abandon(nc, &c)
+	c = newConn(s, newTransport(nc, config))
+	faultinject.At(faultinject.Accept, "")
 	if err := c.enter(); err != nil {
 		c.logRefusal(err)
 		c.discard()
 		return
 	}
 	go func() {
+		defer c.contain()
 		defer s.leave(c)
 		c.serve()
 	}()

@@ -3,15 +3,16 @@ package server
 import (
 	"errors"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // logEnd writes the last line of a connection: what it was for, how long it
 // lasted, what it moved, and why it ended.
 func (c *conn) logEnd() {
+	faultinject.At(faultinject.LastLine, c.channel)
 	reason, detail := c.cause.Load().reason, c.cause.Load().detail
 	c.accounts.received.Store(c.received())
 	if !c.accepted {
@@ -91,11 +92,6 @@ func (c *conn) request(step string, attrs ...any) {
 	if c.server.options.LogRequests {
 		c.server.steps.write(c.log, step, c.role, attrs...)
 	}
-}
-
-func (c *conn) logPanic(value any) {
-	c.end(ReasonInternal, nil)
-	c.log.Error("panic", "value", value, "stack", string(debug.Stack()))
 }
 
 // maskKey makes a key recognisable in the log without giving it away.

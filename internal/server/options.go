@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -79,6 +80,8 @@ type Options struct {
 	Passed func(viewers int, took time.Duration)
 	// Log takes one line for each step of a session. Required.
 	Log *slog.Logger
+	// Panics counts the panics that end sessions. It may be nil.
+	Panics *logs.Panics
 	// LogRequests switches the lines for connect, publish, play and end on.
 	LogRequests bool
 }

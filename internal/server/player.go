@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -48,6 +49,7 @@ func (p *player) waiting() bool {
 // fill adds to the batch what the player has not got yet. In a pass of the
 // fan-out it goes no further than the others.
 func (p *player) fill(w *writer, b *batch) {
+	faultinject.At(faultinject.Gather, p.channel)
 	if p.paused {
 		return
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
-	"github.com/AgustinSRG/rtmp-server/internal/fanout"
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -76,12 +76,17 @@ func (c *conn) claim(s *netStream) error {
 		return c.refuseBusy(s.id)
 	}
 	s.publication = publication
+	faultinject.At(faultinject.Claimed, s.grant.Channel)
 	c.accept()
 	c.begin(s, stream.KindPublisher, path{channel: s.grant.Channel, key: s.grant.Key}, s.grant.streamID)
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
 	o := &c.server.options
 	c.server.running.Go(func() { fanout.Run(publication, o.MaxWriteDelay, c.server.now, o.Passed) })
+	channel := s.grant.Channel
+	c.watch.enter(phasePublishing)
+	c.reader.SetLimits(rtmp.AcceptedLimits)
+	c.server.running.Go(func() { c.fanOut(publication, channel) })
 	c.out.send(
 		rtmp.UserControl(rtmp.EventStreamBegin, s.id),
 		status(s.id, rtmp.CodePublishStart, "Started publishing stream."))
@@ -126,10 +131,23 @@ func (c *conn) unpublish(s *netStream) {
 		c.repaired = c.repaired.Plus(publication.Log().Repairs())
 	}
 	c.server.giveBack(g)
+	c.letGo(publication, g)
 	if publication != nil && !c.ended() { // else the connection's end says it
 		c.request("unpublish", "channel", g.Channel, "stream_id", g.streamID)
 		c.out.send(status(s.id, rtmp.CodeUnpublishSuccess, "Stopped publishing stream."))
 	}
+}
+
+// letGo frees the channel, and gives the grant back, whatever happens meanwhile.
+func (c *conn) letGo(p *stream.Publication, g *grant) {
+	defer c.server.giveBack(g)
+	if p == nil {
+		return
+	}
+	defer c.endPublication(p)
+	faultinject.At(faultinject.Unpublish, g.Channel)
+	c.ignored += p.Log().Unreadable()
+	c.repaired = c.repaired.Plus(p.Log().Repairs())
 }
 
 // phase is what the streams of the connection amount to.

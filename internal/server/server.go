@@ -11,6 +11,9 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/fanout"
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 )
 
 // ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
@@ -42,6 +45,10 @@ type Server struct {
 	incomplete incomplete
 	totals     totals
 
+	panics *logs.Panics
+	// passes are those of the publications.
+	passes fanout.Passes
+
 	// handshakes has room for the TLS handshakes that may run at once.
 	handshakes chan struct{}
 }
@@ -55,6 +62,10 @@ func New(options Options) *Server {
 		options.Guesses = access.NewGuesses(0, access.List{}, 0)
 	}
 	s := &Server{
+	if options.Panics == nil {
+		options.Panics = logs.NewPanics()
+	}
+	return &Server{
 		options:   options,
 		log:       options.Log,
 		epoch:     time.Now(),
@@ -63,6 +74,7 @@ func New(options Options) *Server {
 		graces:    newGraces(options.PublishGrace),
 		refusals:  newRefusalLog(options.Log),
 		steps:     newStepLog(options.Log),
+		panics:    options.Panics,
 
 		handshakes: make(chan struct{}, maxTLSHandshakes),
 	}
@@ -131,6 +143,7 @@ type grant struct {
 
 // authorize asks the Authorizer for the id of a stream.
 func (s *Server) authorize(ctx context.Context, r access.Request) (*grant, error) {
+	faultinject.At(faultinject.Authorize, r.Channel)
 	streamID, err := s.options.Authorizer.Start(ctx, r)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -78,8 +79,10 @@ func (w *watchdog) stop() {
 }
 
 func (w *watchdog) check() {
+	defer w.c.contain()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	faultinject.At(faultinject.Deadline, "")
 	if !w.stopped {
 		w.schedule(w.c.server.now())
 	}

@@ -264,15 +264,6 @@ func (w *writer) fail(err error) {
 	close(w.done)
 }
 
-// isolate keeps a panic within the connection that caused it.
-func (w *writer) isolate() {
-	if p := recover(); p != nil {
-		w.c.logPanic(p)
-		_ = w.c.nc.socket.Close()
-		close(w.done)
-	}
-}
-
 // gather collects what there is to write: answers first, then the media of
 // each player.
 func (w *writer) gather(b *batch) (closed bool) {

@@ -1,0 +1,6 @@
+//go:build !faultinject
+
+package faultinject
+
+// At does nothing.
+func At(Point, string) {}

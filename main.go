@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/app"
 	"github.com/AgustinSRG/rtmp-server/internal/bench"
@@ -26,6 +28,7 @@ const (
 	exitOK       = 0
 	exitFailed   = 1
 	exitSettings = 2
+	exitStuck    = 3
 )
 
 func main() {
@@ -54,11 +57,32 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 	ctx, stop := signals()
 	defer stop()
-	if err := app.Run(ctx, settings, log); err != nil {
+	err = app.Run(ctx, settings, log)
+	if stuck := new(app.StuckError); errors.As(err, &stuck) {
+		log.Error("stuck, ending so that a supervisor starts the server anew", "error", err)
+		dump(stderr, stuck.Stacks)
+		return exitStuck
+	}
+	if err != nil {
 		log.Error("cannot serve", "error", err)
 		return exitFailed
 	}
 	return exitOK
+}
+
+// dumpTimeout bounds the writing of stacks to whoever may not read them.
+const dumpTimeout = 5 * time.Second
+
+func dump(stderr io.Writer, stacks []byte) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = stderr.Write(stacks)
+	}()
+	select {
+	case <-written:
+	case <-time.After(dumpTimeout):
+	}
 }
 
 // signals returns a context that ends with the first signal to stop. The next

@@ -37,6 +37,7 @@ type App struct {
 	authority  authority
 	admin      *administration // nil if there is none
 	metrics    *metrics.Metrics
+	watch      watch
 }
 
 // New builds every part and opens every port, or none. The error says what
@@ -91,6 +92,12 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	}, log)
 	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, budgets.watch(registry, a.server, log))
 	var redis *command.Listener
+	a.watch = watch{limit: settings.Watchdog, probes: []*probe{
+		{part: "registry", pass: func() { registry.Len() }},
+		{part: "server", pass: func() { a.server.Connections() }},
+		{part: "fan-out", pass: a.server.Settle},
+	}}
+	a.background = append(a.background, a.authority.Run, a.listeners.watch)
 	if settings.Redis.Use {
 		redis = commands(settings, registry, a.metrics, log)
 		a.background = append(a.background, redis.Run)
@@ -121,8 +128,13 @@ var hevcPolicies = map[config.PlayHEVC]server.HEVCPolicy{
 // Run serves until ctx ends, and then stops gracefully: no new connections, then
 // those who connect elsewhere by themselves, then the other sessions, then what
 // reports their ends. An error means that the
-// server broke; a stop that had to cut something off is none.
+// server broke; a stop that had to cut something off is none. After a [StuckError]
+// the process has to end, since parts of the server are left behind.
 func (a *App) Run(ctx context.Context) error {
+	return a.watch.guarded(ctx, func() error { return a.run(ctx) })
+}
+
+func (a *App) run(ctx context.Context) error {
 	var running sync.WaitGroup
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	for _, run := range a.background {

@@ -49,6 +49,8 @@ type Settings struct {
 	// ProxyFrom are the load balancers whose word counts for a client's address.
 	ProxyFrom access.List
 
+	Watchdog time.Duration // 0 means that nobody watches
+
 	LogRequests bool
 	LogDebug    bool
 	LogFormat   LogFormat

@@ -56,6 +56,7 @@ func defaults(t testing.TB) Settings {
 		Admin:               Admin{Address: "127.0.0.1:8080"},
 		LogRequests:         true,
 		LogFormat:           LogText,
+		Watchdog:            30 * time.Second,
 	}
 }
 
@@ -114,6 +115,7 @@ var good = map[string][][2]string{
 	"LOG_REQUESTS":                  {{"YES", "YES"}, {"yes", "YES"}, {"True", "YES"}, {"1", "YES"}, {"on", "YES"}, {" NO ", "NO"}, {"false", "NO"}, {"0", "NO"}, {"OFF", "NO"}},
 	"LOG_DEBUG":                     {{"YES", "YES"}, {"no", "NO"}, {" 1 ", "YES"}},
 	"LOG_FORMAT":                    {{"text", "text"}, {" JSON ", "json"}},
+	"WATCHDOG_SECONDS":              {{"0", "0"}, {"3600", "3600"}, {" 2 ", "2"}},
 	"PROXY_PROTOCOL_FROM":           {{"10.0.0.0/8", "10.0.0.0/8"}, {"*", "*"}},
 	"CALLBACK_URL": {
 		{"http://127.0.0.1:8080/callback", "http://127.0.0.1:8080/callback"}, {" https://example.com\n", "https://example.com"},
@@ -180,6 +182,7 @@ var bad = map[string][]string{
 	"MAX_PUBLISH_MBPS":              {"x", "-1", "100001", "64M", "0.5", wraps, overflow},
 	"LOG_REQUESTS":                  {"x", "-1", "2", "YESNO", "Y", overflow},
 	"LOG_DEBUG":                     {"x", "-1", "2", overflow},
+	"WATCHDOG_SECONDS":              {"x", "-1", "3601", "30s", wraps, overflow},
 	"LOG_FORMAT":                    {"x", "xml", "jsonl", "1"},
 	"PROXY_PROTOCOL_FROM":           {"x", ","},
 	"CALLBACK_URL":                  {"hunter2", "ftp://hunter2", "http://", "http:///hunter2", "https://hunter2.example/#x", "http://h:hunter2/", "://"},
@@ -308,6 +311,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		"LOG_REQUESTS":                  "no",
 		"LOG_DEBUG":                     "yes",
 		"LOG_FORMAT":                    "json",
+		"WATCHDOG_SECONDS":              "20",
 	}))
 	want := Settings{
 		BindAddress:              "::1",
@@ -344,6 +348,7 @@ func TestSettingsReachTheirFields(t *testing.T) {
 		ProxyFrom: mustList(t, "10.0.0.1"),
 		LogDebug:  true,
 		LogFormat: LogJSON,
+		Watchdog:  20 * time.Second,
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Load: %+v, %v, want %+v", got, err, want)

@@ -42,6 +42,7 @@ const (
 	maxPlayWait    = 24 * time.Hour
 	maxGrace       = 5 * time.Minute
 	maxDrain       = time.Minute
+	maxWatchdog    = time.Hour
 	maxWriteDelay  = 2 * time.Second
 	maxHostLength  = 255 // longest domain name (RFC 1035 section 2.3.4)
 	maxTextLength  = 4096
@@ -70,6 +71,11 @@ var table = []row{
 		group: groupListening, name: "DRAIN_SECONDS", fallback: "5",
 		help:   "how long a stop waits for clients that it asks to reconnect elsewhere, if there are any, 0 to ask nobody",
 		parser: number(func(s *Settings) *time.Duration { return &s.Drain }, 0, maxDrain, time.Second),
+	},
+	{
+		group: groupListening, name: "WATCHDOG_SECONDS", fallback: "30",
+		help:   "how long a part of the server may be stuck before the process ends with status 3, 0 for ever",
+		parser: number(func(s *Settings) *time.Duration { return &s.Watchdog }, 0, maxWatchdog, time.Second),
 	},
 	{
 		group: groupChannels, name: "ID_MAX_LENGTH", fallback: "128", help: "longest CHANNEL and KEY in characters",

@@ -87,6 +87,10 @@ func (c *conn) fanOut(p *stream.Publication, channel string) {
 	}
 }
 
+// Settle returns when every pass of the fan-out that is under way has ended: at
+// once, unless one is stuck.
+func (s *Server) Settle() { s.passes.Settle() }
+
 // passes reports whether the passes went well to the end.
 func (c *conn) passes(p *stream.Publication, channel string) (ended bool) {
 	defer c.contain()

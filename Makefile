@@ -27,6 +27,7 @@ check: lint unit ## the quick gate: format, vet, lint, unit tests under the race
 unit:
 	$(GO) test -race -count=1 $(UNIT)
 	$(GO) test -race -count=1 -tags portable ./internal/server ./test/scenarios
+	$(GO) test -race -count=1 -tags faultinject ./internal/faultinject
 
 e2e: packages ## end-to-end tests with real programs
 	$(GO) test -race -count=1 -timeout 8m ./test/e2e/...

@@ -10,8 +10,8 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/command"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
-	"github.com/AgustinSRG/rtmp-server/internal/metrics"
 	"github.com/AgustinSRG/rtmp-server/internal/logs"
+	"github.com/AgustinSRG/rtmp-server/internal/metrics"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -47,25 +47,42 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		log.Warn(warning)
 	}
 	budgets := newBudgets(settings, log)
-	panics := logs.NewPanics()
 	registry := stream.NewRegistry(stream.Options{
 		ChunkSize:  settings.ChunkSize,
 		CacheBytes: budgets.channel,
 		Takeover:   takeovers[settings.Takeover],
 	})
-	a := &App{log: log, drain: settings.Drain, metrics: newMetrics(settings)}
-	a := &App{log: log, drain: settings.Drain, panics: panics}
+	a := &App{log: log, drain: settings.Drain, metrics: newMetrics(settings), panics: logs.NewPanics()}
 	var err error
 	if a.listeners, err = listen(ctx, settings, log); err != nil {
 		return nil, err
 	}
-	if a.authority, err = newAuthority(settings, a.listeners.port(), registry, a.metrics, log); err != nil {
-	if a.authority, err = newAuthority(settings, a.listeners.port(), registry, log, panics); err != nil {
+	if a.authority, err = a.newAuthority(settings, registry); err != nil {
 		a.listeners.close()
 		return nil, err
 	}
 	places := connections(settings.MaxConnections, openFiles(), log)
-	a.server = server.New(server.Options{
+	a.server = server.New(a.serverOptions(settings, registry, budgets, places))
+	a.admin = newAdministration(a.listeners.admin, settings, &source{
+		registry: registry, server: a.server, settings: settings, limit: places, metrics: a.metrics.Handler(),
+	}, log)
+	a.watch = watch{limit: settings.Watchdog, probes: []*probe{
+		{part: "registry", pass: func() { registry.Len() }},
+		{part: "server", pass: func() { a.server.Connections() }},
+		{part: "fan-out", pass: a.server.Settle},
+	}}
+	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, budgets.watch(registry, a.server, log))
+	var redis *command.Listener
+	if settings.Redis.Use {
+		redis = a.commands(settings, registry)
+		a.background = append(a.background, redis.Run)
+	}
+	a.expose(registry, places, redis)
+	return a, nil
+}
+
+func (a *App) serverOptions(settings config.Settings, registry *stream.Registry, budgets budgets, places int) server.Options {
+	return server.Options{
 		Registry:       registry,
 		Authorizer:     a.authority,
 		MaxConnections: places,
@@ -83,28 +100,10 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		MaxWriteDelay:  settings.MaxWriteDelay,
 		Ended:          a.metrics.Ended,
 		Passed:         a.metrics.Passed,
-		Log:            log,
-		Panics:         panics,
+		Log:            a.log,
+		Panics:         a.panics,
 		LogRequests:    settings.LogRequests,
-	})
-	a.admin = newAdministration(a.listeners.admin, settings, &source{
-		registry: registry, server: a.server, settings: settings, limit: places, metrics: a.metrics.Handler(),
-	}, log)
-	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, budgets.watch(registry, a.server, log))
-	var redis *command.Listener
-	a.watch = watch{limit: settings.Watchdog, probes: []*probe{
-		{part: "registry", pass: func() { registry.Len() }},
-		{part: "server", pass: func() { a.server.Connections() }},
-		{part: "fan-out", pass: a.server.Settle},
-	}}
-	a.background = append(a.background, a.authority.Run, a.listeners.watch)
-	if settings.Redis.Use {
-		redis = commands(settings, registry, a.metrics, log)
-		a.background = append(a.background, redis.Run)
-		a.background = append(a.background, commands(settings, registry, log, panics).Run)
 	}
-	a.watch(registry, places, redis)
-	return a, nil
 }
 
 var takeovers = map[config.Takeover]stream.Takeover{

@@ -12,7 +12,6 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 	"github.com/AgustinSRG/rtmp-server/internal/coordinator"
 	"github.com/AgustinSRG/rtmp-server/internal/hook"
-	"github.com/AgustinSRG/rtmp-server/internal/metrics"
 	"github.com/AgustinSRG/rtmp-server/internal/logs"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -28,22 +27,21 @@ type authority interface {
 	Shutdown(ctx context.Context) error
 }
 
-func newAuthority(s config.Settings, port int, registry *stream.Registry, m *metrics.Metrics, log *slog.Logger) (authority, error) {
-func newAuthority(s config.Settings, port int, registry *stream.Registry, log *slog.Logger, panics *logs.Panics) (authority, error) {
+func (a *App) newAuthority(s config.Settings, registry *stream.Registry) (authority, error) {
 	switch {
 	case s.Control.Use:
-		return newControl(s, registry, log, panics)
+		return newControl(s, registry, a.log, a.panics)
 	case s.Callback.URL != "":
 		h, err := hook.New(hook.Options{
 			URL:      s.Callback.URL,
 			Secret:   []byte(s.Callback.Secret),
 			Subject:  s.Callback.Subject,
 			Host:     s.RTMPHost,
-			Port:     port,
+			Port:     a.listeners.port(),
 			StateDir: s.StateDir,
-			Observe:  observeCallback(m),
-			Log:      log,
-			Panics:   panics,
+			Observe:  observeCallback(a.metrics),
+			Log:      a.log,
+			Panics:   a.panics,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("set up callback: %w", err)
@@ -88,17 +86,16 @@ func (nobody) Run(context.Context) error      { return nil }
 func (nobody) Shutdown(context.Context) error { return nil }
 
 // commands listens to Redis.
-func commands(s config.Settings, registry *stream.Registry, m *metrics.Metrics, log *slog.Logger) *command.Listener {
-func commands(s config.Settings, registry *stream.Registry, log *slog.Logger, panics *logs.Panics) *command.Listener {
+func (a *App) commands(s config.Settings, registry *stream.Registry) *command.Listener {
 	o := command.Options{
 		Addr:        net.JoinHostPort(s.Redis.Host, strconv.Itoa(s.Redis.Port)),
 		Password:    s.Redis.Password,
 		Channel:     s.Redis.Channel,
 		Target:      registry,
 		IDMaxLength: s.IDMaxLength,
-		Observe:     observeCommands(m),
-		Log:         log,
-		Panics:      panics,
+		Observe:     observeCommands(a.metrics),
+		Log:         a.log,
+		Panics:      a.panics,
 	}
 	if s.Redis.TLS {
 		o.TLS = &tls.Config{ServerName: s.Redis.Host, MinVersion: tls.VersionTLS12}

@@ -43,9 +43,9 @@ func observeCommands(m *metrics.Metrics) func(command.Verb, command.Result) {
 	return func(v command.Verb, r command.Result) { m.Command(string(v), string(r)) }
 }
 
-// watch has the metrics look at the parts of the server. places is how many
+// expose has the metrics look at the parts of the server. places is how many
 // connections there may be, and redis nil without commands.
-func (a *App) watch(registry *stream.Registry, places int, redis *command.Listener) {
+func (a *App) expose(registry *stream.Registry, places int, redis *command.Listener) {
 	sources := metrics.Sources{
 		Sessions: a.server.Sessions,
 		Traffic:  a.server.Traffic,

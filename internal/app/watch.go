@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -122,8 +123,7 @@ func (w *watch) guarded(ctx context.Context, run func() error) error {
 	select {
 	case err := <-ended:
 		stop()
-		<-stuck
-		return err
+		return errors.Join(err, <-stuck)
 	case err := <-stuck:
 		return err
 	}

@@ -75,6 +75,7 @@ func New(o Options) *Listener {
 	silenceClient()
 	if o.Observe == nil {
 		o.Observe = func(Verb, Result) {}
+	}
 	if o.Panics == nil {
 		o.Panics = logs.NewPanics()
 	}
@@ -249,19 +250,11 @@ func (l *Listener) execute(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case c := <-l.queue:
-			result := Missed
-			if l.carryOut(c) {
-				result = Done
-			}
-			l.counters.executed.Add(1)
-			l.options.Observe(c.Verb, result)
 			l.carryOut(c)
 		}
 	}
 }
 
-// carryOut reports whether the command met anybody.
-func (l *Listener) carryOut(c Command) bool {
 // carryOut executes one command. A panic costs that command only.
 func (l *Listener) carryOut(c Command) {
 	defer func() {
@@ -270,6 +263,16 @@ func (l *Listener) carryOut(c Command) {
 		}
 	}()
 	faultinject.At(faultinject.Execute, c.Channel)
+	result := Missed
+	if l.apply(c) {
+		result = Done
+	}
+	l.counters.executed.Add(1)
+	l.options.Observe(c.Verb, result)
+}
+
+// apply reports whether the command met anybody.
+func (l *Listener) apply(c Command) bool {
 	switch c.Verb {
 	case KillSession:
 		closed := l.options.Target.KillSession(c.Channel)
@@ -284,12 +287,4 @@ func (l *Listener) carryOut(c Command) {
 		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "asked", asked)
 		return asked > 0
 	}
-	case CloseStream:
-		closed := l.options.Target.CloseStream(c.Channel, c.StreamID)
-		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "closed", closed)
-	case RequestReconnect:
-		asked := l.options.Target.RequestReconnect(c.Channel, c.URL)
-		l.journal.write(slog.LevelInfo, textExecuted, "command", c.String(), "asked", asked)
-	}
-	l.counters.executed.Add(1)
 }

@@ -21,18 +21,18 @@ const (
 )
 
 // Run serves the viewers of p as [Passes.Run] does, among no others.
-func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration) {
-	new(Passes).Run(p, maxDelay, now)
+func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration, observe Observer) {
+	new(Passes).Run(p, maxDelay, now, observe)
 }
+
+// Observer is told of a pass that had viewers: how many, and how long it took.
+type Observer func(viewers int, took time.Duration)
 
 // Run serves the viewers of p until it is closed, and once more then. No
 // message waits for company for longer than maxDelay; 0 means that each flush
 // is a pass. now is the clock on which the publication is told of the pauses.
-// observe, which may be nil, is told of each pass that had viewers: how many, and
-// how long it took.
-func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration, observe func(viewers int, took time.Duration)) {
-	f := fan{publication: p, parts: runtime.GOMAXPROCS(0)}
-func (all *Passes) Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration) {
+// observe may be nil.
+func (all *Passes) Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration, observe Observer) {
 	f := &fan{publication: p, parts: runtime.GOMAXPROCS(0)}
 	all.add(f)
 	defer all.remove(f)
@@ -91,9 +91,6 @@ func (f *fan) learn(took time.Duration) {
 // pass always come in the same order while none comes or goes: their delays are
 // alike.
 func (f *fan) pass() (viewers int) {
-// pass wakes every viewer once. The viewers of a pass always come in the same
-// order while none comes or goes: their delays are alike.
-func (f *fan) pass() {
 	f.passing.Lock()
 	defer f.passing.Unlock()
 	f.viewers = f.publication.AppendViewers(f.viewers[:0])

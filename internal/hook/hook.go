@@ -134,8 +134,7 @@ func New(o Options) (*Hook, error) {
 	}
 	base, cancel := context.WithCancel(context.Background())
 	h := &Hook{
-		log: o.Log, observe: o.Observe,
-		log: o.Log, panics: o.Panics,
+		log: o.Log, panics: o.Panics, observe: o.Observe,
 		backend: &backend{
 			url:    target,
 			signer: signer{secret: slices.Clone(o.Secret), subject: o.Subject, host: o.Host, port: o.Port},
@@ -180,9 +179,8 @@ func (h *Hook) post(ctx context.Context, event string, s session) (re reply, err
 // sendStop makes one attempt to deliver the stop of s. Nil means that it is over.
 func (h *Hook) sendStop(ctx context.Context, s session) error {
 	began := time.Now()
-	re, err := h.backend.post(ctx, eventStop, s)
-	took := time.Since(began)
 	re, err := h.post(ctx, eventStop, s)
+	took := time.Since(began)
 	over, taken := re.stopOver()
 	switch {
 	case err != nil || !over:

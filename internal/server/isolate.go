@@ -98,6 +98,6 @@ func (c *conn) passes(p *stream.Publication, channel string) (ended bool) {
 		faultinject.At(faultinject.Pass, channel)
 		return c.server.now()
 	}
-	c.server.passes.Run(p, c.server.options.MaxWriteDelay, now)
+	c.server.passes.Run(p, c.server.options.MaxWriteDelay, now, c.server.options.Passed)
 	return true
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
-	"github.com/AgustinSRG/rtmp-server/internal/stream"
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // Pauses after a failed accept.
@@ -67,11 +67,10 @@ func (s *Server) serve(l net.Listener, config *tls.Config) error {
 // client behind a load balancer is not known yet: its connection looks for
 // itself.
 func (s *Server) accept(nc net.Conn, config *tls.Config) {
-	c := newConn(s, newTransport(nc, config))
-	s.totals.accepted[c.nc.traffic()].Add(1)
 	var c *conn
 	defer s.abandon(nc, &c)
 	c = newConn(s, newTransport(nc, config))
+	s.totals.accepted[c.nc.traffic()].Add(1)
 	faultinject.At(faultinject.Accept, "")
 	if err := c.enter(); err != nil {
 		c.logRefusal(err)

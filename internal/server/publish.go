@@ -81,11 +81,7 @@ func (c *conn) claim(s *netStream) error {
 	c.begin(s, stream.KindPublisher, path{channel: s.grant.Channel, key: s.grant.Key}, s.grant.streamID)
 	c.watch.enter(phasePublishing)
 	c.reader.SetLimits(rtmp.AcceptedLimits)
-	o := &c.server.options
-	c.server.running.Go(func() { fanout.Run(publication, o.MaxWriteDelay, c.server.now, o.Passed) })
 	channel := s.grant.Channel
-	c.watch.enter(phasePublishing)
-	c.reader.SetLimits(rtmp.AcceptedLimits)
 	c.server.running.Go(func() { c.fanOut(publication, channel) })
 	c.out.send(
 		rtmp.UserControl(rtmp.EventStreamBegin, s.id),
@@ -124,14 +120,10 @@ func (c *conn) closeNetStream(s *netStream) {
 func (c *conn) unpublish(s *netStream) {
 	publication, g := s.publication, s.grant
 	s.publication, s.grant = nil, nil
-	if publication != nil {
-		c.endPublication(publication)
-		c.finish(s)
-		c.ignored += publication.Log().Unreadable() + publication.Log().Excess()
-		c.repaired = c.repaired.Plus(publication.Log().Repairs())
-	}
-	c.server.giveBack(g)
 	c.letGo(publication, g)
+	if publication != nil {
+		c.finish(s)
+	}
 	if publication != nil && !c.ended() { // else the connection's end says it
 		c.request("unpublish", "channel", g.Channel, "stream_id", g.streamID)
 		c.out.send(status(s.id, rtmp.CodeUnpublishSuccess, "Stopped publishing stream."))
@@ -146,7 +138,7 @@ func (c *conn) letGo(p *stream.Publication, g *grant) {
 	}
 	defer c.endPublication(p)
 	faultinject.At(faultinject.Unpublish, g.Channel)
-	c.ignored += p.Log().Unreadable()
+	c.ignored += p.Log().Unreadable() + p.Log().Excess()
 	c.repaired = c.repaired.Plus(p.Log().Repairs())
 }
 

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
-	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/fanout"
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/logs"
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
 
 // ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
@@ -61,11 +61,10 @@ func New(options Options) *Server {
 	if options.Guesses == nil {
 		options.Guesses = access.NewGuesses(0, access.List{}, 0)
 	}
-	s := &Server{
 	if options.Panics == nil {
 		options.Panics = logs.NewPanics()
 	}
-	return &Server{
+	s := &Server{
 		options:   options,
 		log:       options.Log,
 		epoch:     time.Now(),

@@ -57,7 +57,8 @@ func (f *fixture) hold(channel string, bytes int) *rtmptest.Conn {
 	f.t.Helper()
 	_, conn := f.publish(channel, "key")
 	go func() { _ = drain(conn) }()
-	whole := rtmp.AppendMessage(nil, rtmp.Message{
+	whole := rtmp.AppendMessage(nil, rtmp.SetChunkSize(rtmp.DefaultChunkSize), rtmp.DefaultChunkSize)
+	whole = rtmp.AppendMessage(whole, rtmp.Message{
 		Type: rtmp.TypeVideo, ChunkStream: 6, Stream: 1, Payload: make([]byte, rtmp.MaxMessageSize),
 	}, rtmp.DefaultChunkSize)
 	_, _ = conn.Write(whole[:bytes]) // fails when the connection is closed within it

@@ -38,10 +38,23 @@ type watchdog struct {
 	pinged   bool
 	pingedAt time.Duration
 	stopped  bool
+	// due is when the timer is to fire, and reprieved says that the peer was given
+	// more time because it fired late.
+	due       time.Duration
+	reprieved bool
 }
 
+const (
+	// lateTimer is how late the timer of a running process never is: one that is
+	// later says that the process was stopped or its machine suspended.
+	lateTimer = 100 * time.Millisecond
+	// reprieve is the time that a peer then has. What it sent meanwhile waits in
+	// the kernel, and counts as soon as it is read.
+	reprieve = 5 * time.Second
+)
+
 func newWatchdog(c *conn) *watchdog {
-	w := &watchdog{c: c, since: c.started}
+	w := &watchdog{c: c, since: c.started, due: c.started + handshakeTimeout}
 	w.timer = time.AfterFunc(handshakeTimeout, w.check)
 	return w
 }
@@ -92,7 +105,17 @@ func (w *watchdog) check() {
 // the timer for the next one. The lock is held.
 func (w *watchdog) schedule(now time.Duration) {
 	deadline, reason := w.deadline(now)
+	switch {
+	case now < deadline:
+		w.reprieved = false
+	case now > w.due+lateTimer && !w.reprieved:
+		w.reprieved = true
+		deadline = now + reprieve
+	case w.reprieved && now < w.due:
+		return // the timer is set
+	}
 	if now < deadline {
+		w.due = deadline
 		w.timer.Reset(deadline - now)
 		return
 	}

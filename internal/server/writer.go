@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -234,11 +236,34 @@ func (w *writer) writeAll(b *batch) error {
 		}
 		n, err := w.c.nc.write(b)
 		w.count(n)
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && w.late() {
+			err = w.tryAgain(b)
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lastTry is how long a peer has that seems to have stalled.
+const lastTry = time.Second
+
+// late reports whether the deadline was noticed late: the process was stopped, or
+// its machine suspended, and the socket may well have room by now.
+func (w *writer) late() bool {
+	return w.c.server.now() > w.deadlineSet+stallTimeout+lateTimer
+}
+
+// tryAgain writes once more after the deadline.
+func (w *writer) tryAgain(b *batch) error {
+	w.deadlineSet = 0
+	if err := w.c.nc.SetWriteDeadline(time.Now().Add(lastTry)); err != nil {
+		return err
+	}
+	n, err := w.c.nc.write(b)
+	w.count(n)
+	return err
 }
 
 func (w *writer) count(n int) {

@@ -79,19 +79,10 @@ var settingValues = map[string]struct {
 	"ADMIN_ADDRESS":  {"127.0.0.1:8080", same("NO"), same("127.0.0.1:0"), []string{"x", "127.0.0.1", "8080", "127.0.0.1:65536", "http://127.0.0.1:80"}},
 	"ADMIN_TOKEN": {"", value{marker + strings.Repeat("x", 19), "***"}, value{strings.Repeat(marker, 315), "***"},
 		[]string{marker, marker + " " + strings.Repeat("x", 32), strings.Repeat(marker, 316)}},
-	"LOG_REQUESTS": {"YES", value{"no", "NO"}, same("YES"), []string{"x", "2", "-1"}},
-	"LOG_DEBUG":    {"NO", same("NO"), value{"YeS", "YES"}, []string{"x", "maybe"}},
-	"LOG_REQUESTS":   {"YES", value{"no", "NO"}, same("YES"), []string{"x", "2", "-1"}},
-	"LOG_DEBUG":      {"NO", same("NO"), value{"YeS", "YES"}, []string{"x", "maybe"}},
-	"LOG_FORMAT":     {"text", same("text"), value{"Text", "text"}, []string{"x", "xml"}},
-	"CONTROL_SECRET":   {"", value{marker, "***"}, value{strings.Repeat(marker, 315), "***"}, []string{marker + "\x01", strings.Repeat(marker, 316)}},
-	"EXTERNAL_IP":      {"", same("0.0.0.0"), same("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), []string{"x", "1.2.3", "1.2.3.4:5", "fe80::1%eth0"}},
-	"EXTERNAL_PORT":    {"0", same("0"), same("65535"), []string{"x", "-1", "65536"}},
-	"EXTERNAL_SSL":     {"NO", value{"FALSE", "NO"}, value{"yes", "YES"}, []string{"x"}},
 	"LOG_REQUESTS":     {"YES", value{"no", "NO"}, same("YES"), []string{"x", "2", "-1"}},
 	"LOG_DEBUG":        {"NO", same("NO"), value{"YeS", "YES"}, []string{"x", "maybe"}},
-	"WATCHDOG_SECONDS": {"30", same("0"), same("3600"), []string{"x", "-1", "3601"}},
 	"LOG_FORMAT":       {"text", same("text"), value{"Text", "text"}, []string{"x", "xml"}},
+	"WATCHDOG_SECONDS": {"30", same("0"), same("3600"), []string{"x", "-1", "3601"}},
 }
 
 // companions are other settings without which one cannot stand.

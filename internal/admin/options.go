@@ -30,6 +30,32 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// The bounds of what is kept and told.
+const (
+	// keptEnds are remembered; more would be the business of the log.
+	keptEnds = 500
+	// maxListed is the most that one answer lists of something, so that a hundred
+	// thousand viewers do not make one of many megabytes.
+	maxListed = 10_000
+	// usuallyListed is how much it lists if it is not asked for more.
+	usuallyListed = 1000
+	// maxListeners stops those who open streams of events without end.
+	maxListeners = 32
+	// maxPending is how many events may wait for a listener before it is given up;
+	// a page connects again by itself.
+	maxPending = 64
+	// eventTimeout is how long one event may take to be taken.
+	eventTimeout = 5 * time.Second
+	// stateInterval is how often listeners hear of the state.
+	stateInterval = time.Second
+	// ticketLifetime is how long the page has to begin a preview.
+	ticketLifetime = time.Minute
+	// maxTickets stops those who ask for tickets without end.
+	maxTickets = 1024
+	// maxURL is the longest URL that clients are sent to, which they all take.
+	maxURL = 1024
+)
+
 // The bounds of a request.
 const (
 	// headerTimeout stops clients that send their header a byte a second.
@@ -45,6 +71,8 @@ const (
 	// maxHeader stops headers that fill the memory. net/http adds 4 KiB of its
 	// own, so that 16 KiB is what passes.
 	maxHeader = 12 << 10
+	// maxBody stops bodies that do.
+	maxBody = 64 << 10
 	// maxConnections stops floods of connections from taking the descriptors that
 	// streams need.
 	maxConnections = 256

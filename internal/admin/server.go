@@ -6,23 +6,43 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
 // Server is the administration of one server.
 type Server struct {
-	options  Options
-	started  time.Time
-	handler  http.Handler
-	draining atomic.Bool
+	options     Options
+	started     time.Time
+	handler     http.Handler
+	crossOrigin *http.CrossOriginProtection
+	door        *door
+	tickets     *passes[string] // for the previews of channels
+	ends        ends
+	events      events
+	draining    atomic.Bool
 }
 
 // New returns an administration that waits for its Run.
 func New(options Options) *Server {
-	s := &Server{options: options, started: time.Now()}
-	s.handler = s.routes()
+	s := &Server{
+		options:     options,
+		started:     time.Now(),
+		crossOrigin: http.NewCrossOriginProtection(),
+		door:        newDoor(options.Token, options.Log),
+		tickets:     newPasses[string](ticketLifetime, maxTickets),
+	}
+	s.options.Host = strings.ToLower(options.Host)
+	s.events.state = s.state
+	s.handler = s.guard(s.routes())
 	return s
+}
+
+// Ended takes note of the end of a session. It does not block.
+func (s *Server) Ended(e End) {
+	s.ends.add(e)
+	s.events.ended(e)
 }
 
 // Drain makes /readyz say that no new clients should be sent here.

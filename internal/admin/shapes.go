@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"net/netip"
 	"time"
 )
@@ -47,15 +48,17 @@ type Limits struct {
 
 // Channel is a channel that is live or waited for.
 type Channel struct {
-	Name      string    `json:"name"`
-	Key       Key       `json:"key"` // empty while it is not live
-	Live      bool      `json:"live"`
-	StreamID  string    `json:"stream_id"`
-	Publisher string    `json:"publisher"` // address
-	Session   string    `json:"session"`   // id of the publisher's
-	Client    string    `json:"client"`    // what the encoder calls itself
-	Started   time.Time `json:"started,omitzero"`
-	Viewers   int       `json:"viewers"`
+	Name string `json:"name"`
+	Key  Key    `json:"key"` // empty while it is not live
+	Live bool   `json:"live"`
+	// Interrupted says that the publisher was cut off and is expected back.
+	Interrupted bool      `json:"interrupted"`
+	StreamID    string    `json:"stream_id"`
+	Publisher   string    `json:"publisher"` // address
+	Session     string    `json:"session"`   // id of the publisher's
+	Client      string    `json:"client"`    // what the encoder calls itself
+	Started     time.Time `json:"started,omitzero"`
+	Viewers     int       `json:"viewers"`
 
 	CacheBytes int64   `json:"cache_bytes"`
 	Tracks     []Track `json:"tracks"`
@@ -74,14 +77,23 @@ type Track struct {
 	Channels   int     `json:"channels"`
 }
 
-// Health is how a stream does.
+// Health is how the media of a channel comes, since its beginning unless it says
+// otherwise.
 type Health struct {
-	Bitrate          int64    `json:"bitrate"`    // bits a second, of late
-	FrameRate        float64  `json:"frame_rate"` // pictures a second, of late
-	KeyframeInterval float64  `json:"keyframe_interval_seconds"`
-	TimestampJumps   uint64   `json:"timestamp_jumps"`
-	LastMedia        float64  `json:"last_media_seconds"` // ago
-	Warnings         []string `json:"warnings"`           // a sentence each
+	Bytes           uint64    `json:"bytes"`
+	Bitrate         float64   `json:"bitrate"`    // bits a second, of late
+	FrameRate       float64   `json:"frame_rate"` // pictures a second, of late
+	Keyframes       uint64    `json:"keyframes"`
+	KeyframeEvery   Seconds   `json:"keyframe_interval_seconds"` // the last one
+	LongestKeyframe Seconds   `json:"longest_keyframe_interval_seconds"`
+	BFrames         bool      `json:"b_frames"`
+	Stalls          uint64    `json:"stalls"` // how often nothing came for a while
+	LongestStall    Seconds   `json:"longest_stall_seconds"`
+	TimestampJumps  uint64    `json:"timestamp_jumps"`
+	LastVideo       time.Time `json:"last_video,omitzero"`
+	LastAudio       time.Time `json:"last_audio,omitzero"`
+	// Warnings are a sentence each, for what breaks streams.
+	Warnings []string `json:"warnings"`
 }
 
 // Session is a publisher or a player.
@@ -115,6 +127,9 @@ type End struct {
 
 // Seconds is a duration that is a number of seconds as JSON.
 type Seconds time.Duration
+
+// MarshalJSON implements [json.Marshaler].
+func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
 
 // Setting is a setting in effect.
 type Setting struct {

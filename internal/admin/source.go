@@ -1,7 +1,7 @@
 package admin
 
 // Source is the server that is administered. Its methods may be called from any
-// goroutine, and hold no stream up.
+// goroutine, and hold no stream up. What they return is the caller's to change.
 type Source interface {
 	// Counts returns how much there is of what, and Limits how much there may be.
 	Counts() Counts

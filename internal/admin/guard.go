@@ -33,7 +33,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			w.Header().Set(name, value)
 		}
 		if !plainPath(r) {
-			fail(w, http.StatusBadRequest, "The path has escapes or empty parts, which no path here needs.")
+			fail(w, http.StatusBadRequest, "The path has characters or empty parts that no path here needs.")
 			return
 		}
 		if isHealth(r.URL.Path) { // tells nothing, and balancers have names of their own for this host
@@ -67,14 +67,19 @@ func (s *Server) limitBody(w http.ResponseWriter, r *http.Request, next http.Han
 
 func isHealth(path string) bool { return path == "/healthz" || path == "/readyz" }
 
-// plainPath reports whether a path can be read in one way only. Channels have no
-// characters that need an escape.
+// plainPath reports whether a path can be read in one way only. Channels, ids and
+// files of the page need no other characters.
 func plainPath(r *http.Request) bool {
 	raw, _, _ := strings.Cut(r.RequestURI, "?")
-	if raw != r.URL.Path || !strings.HasPrefix(raw, "/") || strings.Contains(raw, `\`) {
+	if !strings.HasPrefix(raw, "/") || strings.ContainsFunc(raw, notInPath) {
 		return false
 	}
 	return raw == "/" || path.Clean(raw) == strings.TrimSuffix(raw, "/")
+}
+
+func notInPath(r rune) bool {
+	in := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-", r)
+	return !in
 }
 
 // knownHost reports whether a Host header names this server. A page elsewhere

@@ -98,7 +98,7 @@ type Health struct {
 
 // Session is a publisher or a player.
 type Session struct {
-	ID          string         `json:"id"`
+	ID          string         `json:"id"`       // of letters, digits, - and _
 	Kind        string         `json:"kind"`     // publisher, player or, among ends, refused
 	Protocol    string         `json:"protocol"` // rtmp, rtmps, http-flv or ws-flv
 	Channel     string         `json:"channel"`

@@ -6,13 +6,13 @@ import (
 )
 
 // answer writes a value as JSON.
-func answer(w http.ResponseWriter, status int, value any) {
+func answer(w http.ResponseWriter, value any) {
 	body, err := json.Marshal(value)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "The answer cannot be written.")
 		return
 	}
-	write(w, status, "application/json", body)
+	write(w, http.StatusOK, "application/json", body)
 }
 
 // problem is an error as RFC 9457 has it.

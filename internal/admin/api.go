@@ -105,7 +105,7 @@ func listChannels(all []Channel, limit int) channelList {
 }
 
 func (s *Server) getStatus(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, s.status())
+	answer(w, s.status())
 }
 
 func (s *Server) getChannels(w http.ResponseWriter, r *http.Request) {
@@ -114,7 +114,7 @@ func (s *Server) getChannels(w http.ResponseWriter, r *http.Request) {
 		failLimit(w, maxListed)
 		return
 	}
-	answer(w, http.StatusOK, listChannels(s.channels(), limit))
+	answer(w, listChannels(s.channels(), limit))
 }
 
 func (s *Server) getChannel(w http.ResponseWriter, r *http.Request) {
@@ -124,7 +124,7 @@ func (s *Server) getChannel(w http.ResponseWriter, r *http.Request) {
 		failChannel(w)
 		return
 	}
-	answer(w, http.StatusOK, channels[i])
+	answer(w, channels[i])
 }
 
 func (s *Server) getSessions(w http.ResponseWriter, r *http.Request) {
@@ -137,7 +137,7 @@ func (s *Server) getSessions(w http.ResponseWriter, r *http.Request) {
 	if query := r.URL.Query(); query.Has("channel") {
 		sessions = slices.DeleteFunc(sessions, func(session Session) bool { return session.Channel != query.Get("channel") })
 	}
-	answer(w, http.StatusOK, struct {
+	answer(w, struct {
 		Sessions []Session `json:"sessions"`
 		Total    int       `json:"total"`
 	}{sessions[:min(limit, len(sessions))], len(sessions)})
@@ -150,7 +150,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) {
 		failSession(w)
 		return
 	}
-	answer(w, http.StatusOK, sessions[i])
+	answer(w, sessions[i])
 }
 
 func (s *Server) getEnds(w http.ResponseWriter, r *http.Request) {
@@ -159,13 +159,13 @@ func (s *Server) getEnds(w http.ResponseWriter, r *http.Request) {
 		failLimit(w, keptEnds)
 		return
 	}
-	answer(w, http.StatusOK, struct {
+	answer(w, struct {
 		Ends []End `json:"ends"`
 	}{s.ends.newest(limit)})
 }
 
 func (s *Server) getSettings(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, struct {
+	answer(w, struct {
 		Settings []Setting `json:"settings"`
 	}{orEmpty(s.options.Source.Settings())})
 }

@@ -28,10 +28,10 @@ func TestLoginAndLogout(t *testing.T) {
 	f.want(http.StatusUnauthorized, "POST", "/login", "token=wrong", asForm)
 	f.want(http.StatusForbidden, "POST", "/login", "token="+url.QueryEscape(testToken), asForm, "Origin: null")
 	answer, _ = f.want(http.StatusSeeOther, "POST", "/login", "token="+url.QueryEscape(testToken), asForm, "Origin: http://"+f.host)
-	if len(answer.Cookies()) != 1 {
-		t.Fatalf("cookies %v", answer.Cookies())
+	if len(answer.Cookies) != 1 {
+		t.Fatalf("cookies %v", answer.Cookies)
 	}
-	cookie := answer.Cookies()[0]
+	cookie := answer.Cookies[0]
 	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" || strings.Contains(cookie.Value, "token") {
 		t.Errorf("the cookie is %v", cookie)
 	}
@@ -150,7 +150,7 @@ func TestTicketsShowOneChannelOnce(t *testing.T) {
 
 func TestLoginWithoutATokenIsNone(t *testing.T) {
 	d := newDoor("", slog.New(slog.NewTextHandler(io.Discard, nil)))
-	r, _ := http.NewRequest("POST", "/login", nil)
+	r, _ := http.NewRequest(http.MethodPost, "/login", nil)
 	if d.try(r, "") == tryRight {
 		t.Error("an empty token is right")
 	}

@@ -165,12 +165,20 @@ func (f *fixture) request(method, path, body string, headers ...string) *http.Re
 	return r
 }
 
-func (f *fixture) do(method, path, body string, headers ...string) (*http.Response, string) {
+func (f *fixture) do(method, path, body string, headers ...string) (reply, string) {
 	f.Helper()
 	return f.send(f.request(method, path, body, headers...))
 }
 
-func (f *fixture) send(r *http.Request) (*http.Response, string) {
+// reply is what came beside the body.
+type reply struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
+	Cookies    []*http.Cookie
+}
+
+func (f *fixture) send(r *http.Request) (reply, string) {
 	f.Helper()
 	answer, err := f.client.Do(r)
 	if err != nil {
@@ -184,11 +192,11 @@ func (f *fixture) send(r *http.Request) (*http.Response, string) {
 	if strings.Contains(string(text), secret) {
 		f.Errorf("a key is in %s", text)
 	}
-	return answer, string(text)
+	return reply{answer.StatusCode, answer.Status, answer.Header, answer.Cookies()}, string(text)
 }
 
 // want makes a request and wants a status.
-func (f *fixture) want(status int, method, path, body string, headers ...string) (*http.Response, string) {
+func (f *fixture) want(status int, method, path, body string, headers ...string) (reply, string) {
 	f.Helper()
 	answer, text := f.do(method, path, body, headers...)
 	if answer.StatusCode != status {

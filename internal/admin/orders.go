@@ -29,7 +29,7 @@ func (s *Server) deleteChannel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.options.Log.Info("the operator closes a channel", "channel", name, "sessions", n, "operator", r.RemoteAddr)
-	answer(w, http.StatusOK, struct {
+	answer(w, struct {
 		Sessions int `json:"sessions"`
 	}{n})
 }
@@ -60,7 +60,7 @@ func (s *Server) reconnectChannel(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	n := s.options.Source.RequestReconnect(name, order.URL)
 	s.options.Log.Info("the operator asks a channel to reconnect", "channel", name, "url", order.URL, "asked", n, "operator", r.RemoteAddr)
-	answer(w, http.StatusOK, struct {
+	answer(w, struct {
 		Asked int `json:"asked"`
 	}{n})
 }
@@ -96,7 +96,7 @@ func (s *Server) playChannel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ticket, expires := s.tickets.issue(name)
-	answer(w, http.StatusOK, struct {
+	answer(w, struct {
 		URL     string    `json:"url"`
 		Expires time.Time `json:"expires"`
 	}{"/preview/" + name + "?ticket=" + ticket, expires})

@@ -14,10 +14,12 @@ import (
 // Conn is one end of a connection in memory. Unlike net.Pipe it can be closed
 // for writing alone, as TCP can. A write waits for its reader.
 type Conn struct {
-	in, out       net.Conn
+	in, out       half
 	local, remote net.Addr
 	pace          *pace
 	reset         *atomic.Bool // of both ends
+	// up and down are the network of [PipeOver], at the client's end.
+	up, down *wire
 }
 
 // Pipe returns the two ends of a connection between a client at the given
@@ -25,11 +27,19 @@ type Conn struct {
 func Pipe(client netip.AddrPort) (clientEnd, serverEnd *Conn) {
 	up, upServer := net.Pipe()
 	down, downServer := net.Pipe()
+	clientEnd, serverEnd = newConns(client)
+	clientEnd.in, clientEnd.out = down, up
+	serverEnd.in, serverEnd.out = upServer, downServer
+	return clientEnd, serverEnd
+}
+
+// newConns returns two ends with nothing between them.
+func newConns(client netip.AddrPort) (clientEnd, serverEnd *Conn) {
 	clientAddr := net.TCPAddrFromAddrPort(client)
 	serverAddr := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1935}
 	reset := new(atomic.Bool)
-	return &Conn{in: down, out: up, local: clientAddr, remote: serverAddr, pace: newPace(), reset: reset},
-		&Conn{in: upServer, out: downServer, local: serverAddr, remote: clientAddr, pace: newPace(), reset: reset}
+	return &Conn{local: clientAddr, remote: serverAddr, pace: newPace(), reset: reset},
+		&Conn{local: serverAddr, remote: clientAddr, pace: newPace(), reset: reset}
 }
 
 func (c *Conn) Read(p []byte) (int, error) {
@@ -115,7 +125,15 @@ func NewListener() *Listener {
 
 // Dial connects from the given address and returns the client's end.
 func (l *Listener) Dial(from netip.AddrPort) (*Conn, error) {
-	client, server := Pipe(from)
+	return l.connect(Pipe(from))
+}
+
+// DialOver is Dial over a network, see [PipeOver].
+func (l *Listener) DialOver(from netip.AddrPort, up, down Link) (*Conn, error) {
+	return l.connect(PipeOver(from, up, down))
+}
+
+func (l *Listener) connect(client, server *Conn) (*Conn, error) {
 	select {
 	case l.conns <- server:
 		return client, nil

@@ -58,7 +58,7 @@ func newWire(l Link) *wire {
 	if l.Window == 0 {
 		l.Window = defaultWindow
 	}
-	w := &wire{link: l, random: rand.New(rand.NewPCG(l.Seed, 2)), cutAfter: -1} //nolint:gosec // shakes the network, guards nothing
+	w := &wire{link: l, random: rand.New(rand.NewPCG(l.Seed, 2)), cutAfter: -1}
 	w.changed = sync.NewCond(&w.mu)
 	return w
 }
@@ -263,14 +263,18 @@ func PipeOver(client netip.AddrPort, up, down Link) (clientEnd, serverEnd *Conn)
 	return clientEnd, serverEnd
 }
 
-// LoseUp and LoseDown have the network swallow one direction from now on, without
-// a word to either end. They are for the client's end of [PipeOver].
-func (c *Conn) LoseUp()   { c.up.lose() }
+// LoseUp has the network swallow what the client sends from now on, without a
+// word to either end. It is for the client's end of [PipeOver].
+func (c *Conn) LoseUp() { c.up.lose() }
+
+// LoseDown is LoseUp for what the server sends.
 func (c *Conn) LoseDown() { c.down.lose() }
 
-// CutUp and CutDown reset the connection once so many more bytes of one direction
-// were sent, as likely as not in the midst of a message. As with LoseUp.
-func (c *Conn) CutUp(n int)   { c.up.breakAfter(n, c.sever) }
+// CutUp resets the connection once the client has sent so many more bytes, as
+// likely as not in the midst of a message. As with LoseUp.
+func (c *Conn) CutUp(n int) { c.up.breakAfter(n, c.sever) }
+
+// CutDown is CutUp for what the server sends.
 func (c *Conn) CutDown(n int) { c.down.breakAfter(n, c.sever) }
 
 // sever is Reset by the network: both ends may read what has been sent, and find

@@ -38,7 +38,7 @@ func TestBytesTakeTheirTimeAndStayInOrder(t *testing.T) {
 		pieces := 0
 		for b := make([]byte, 1<<16); ; pieces++ {
 			n, err := server.Read(b)
-			if got = append(got, b[:n]...); err == io.EOF {
+			if got = append(got, b[:n]...); errors.Is(err, io.EOF) {
 				break
 			}
 		}

@@ -28,6 +28,9 @@ type player struct {
 	// be told when it is. kept says the contrary of a channel that is not live:
 	// the client does not know, and has to be told if nobody comes back.
 	announce, kept bool
+	// awaits says that there was no log when the player looked last: all of the
+	// next one is new to it.
+	awaits bool
 	// missed is what earlier cursors missed because the viewer was too slow,
 	// and missedLogged what the log told of, at skipLogged.
 	missed, missedLogged stream.Skipped
@@ -120,7 +123,7 @@ func (p *player) join(w *writer, b *batch) bool {
 		return false
 	}
 	p.kept = false
-	p.cursor.Open(log, p.start)
+	p.cursor.Open(log, p.startingPoint())
 	p.joined()
 	if !p.introduced {
 		p.cursor.Introduce()
@@ -138,6 +141,17 @@ func (p *player) join(w *writer, b *batch) bool {
 	return true
 }
 
+// startingPoint is where the player starts with a log. One that has waited for it has
+// seen nothing that came before: to miss what comes first would be to wait for the
+// next keyframe, only because media was there before the player was woken.
+func (p *player) startingPoint() stream.Start {
+	if p.awaits {
+		p.awaits = false
+		return stream.AtGroup
+	}
+	return p.start
+}
+
 // leave comes to the end of a publication.
 func (p *player) leave(w *writer, b *batch) {
 	p.dropCursor()
@@ -149,6 +163,7 @@ func (p *player) leave(w *writer, b *batch) {
 // so it is not said while the publisher may come back, nor when another one has
 // taken over already: then the client hears nothing, and goes on with what comes.
 func (p *player) await(w *writer, b *batch) {
+	p.awaits = true
 	switch {
 	case !p.kept:
 		p.announce = true
@@ -206,7 +221,7 @@ func (p *player) dropCursor() {
 // timestamps must not run backwards. If the stream ends meanwhile it is told then.
 func (p *player) pause(paused bool) {
 	p.paused = paused
-	p.kept = p.kept || p.cursor.IsOpen()
+	p.kept, p.awaits = p.kept || p.cursor.IsOpen(), false
 	p.dropCursor()
 	p.start = stream.AtLive
 	p.announce = false

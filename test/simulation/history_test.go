@@ -28,6 +28,8 @@ const (
 	kill        action = "kill"
 	closeStream action = "close-stream"
 	reconnect   action = "reconnect"
+	lose        action = "lose"
+	sever       action = "sever"
 )
 
 // weights are how often the actions come.
@@ -37,6 +39,7 @@ var weights = []struct {
 }{
 	{publish, 14}, {play, 14}, {advance, 26}, {stall, 7}, {resume, 6}, {throttle, 2}, {cut, 9}, {stop, 4}, {again, 3},
 	{hush, 4}, {burst, 5}, {header, 4}, {jump, 2}, {pause, 3}, {kill, 2}, {closeStream, 2}, {reconnect, 3},
+	{lose, 2}, {sever, 3},
 }
 
 // step is one step of a history. It means something to any world: a step that
@@ -167,6 +170,10 @@ func newStep(r *rand.Rand, a action) step {
 		s.how = oneOf(r, "fin", "close", "reset", "vanish")
 	case stop:
 		s.how = oneOf(r, "stay", "leave")
+	case lose:
+		s.how = oneOf(r, "up", "down")
+	case sever:
+		s.how, s.number = oneOf(r, "up", "down"), r.IntN(5000)
 	case burst:
 		s.number = 1 + r.IntN(60)
 	case jump:

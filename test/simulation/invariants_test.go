@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"fmt"
+	"testing/synctest"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
@@ -19,14 +21,44 @@ const (
 	longestShutdown = 16 * time.Second
 )
 
-// check looks at the world while nothing moves.
+// check looks at the world while nothing moves. What is wrong may be put right by
+// what is under way in the network: publishers keep still until it has arrived.
 func (w *world) check() {
+	for left := w.settings.Network.looks(); ; left-- {
+		synctest.Wait()
+		complaints := w.look(left > 1)
+		if len(complaints) > 0 && left > 1 {
+			time.Sleep(w.settings.Network.round() + w.settings.MaxWriteDelay)
+			continue
+		}
+		for _, c := range complaints {
+			w.violate("%s", c)
+		}
+		return
+	}
+}
+
+// look returns what is wrong, and freezes the publishers if it is to be looked at
+// again.
+func (w *world) look(again bool) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.complaints = nil
+	w.checkAll()
+	w.frozen = again && len(w.complaints) > 0
+	return w.complaints
+}
+
+// complain notes what is a violation if it stays.
+func (w *world) complain(format string, args ...any) {
+	w.complaints = append(w.complaints, fmt.Sprintf(format, args...))
+}
+
+func (w *world) checkAll() {
 	for _, channel := range []string{"one", "two"} {
 		publisher := w.checkPublishers(channel)
 		for _, p := range w.peers {
-			if p.plays() && p.viewing.channel == channel && !p.stalled && !p.vanished && !p.viewing.paused {
+			if p.plays() && p.viewing.channel == channel && !p.stalled && !p.vanished && !p.viewing.paused && !p.viewing.resuming {
 				w.checkViewer(p.viewing, publisher)
 			}
 		}
@@ -39,11 +71,11 @@ func (w *world) checkPublishers(channel string) *source {
 	var present []*source
 	least, most := 0, 0
 	for _, p := range w.peers {
-		if p.source == nil || p.source.channel != channel || p.ended {
+		if p.source == nil || p.source.channel != channel || p.ended && !p.mute { // its end may be lost as well
 			continue
 		}
 		switch {
-		case p.vanished:
+		case p.vanished, p.deaf:
 			most++
 		case p.publishes():
 			least, most = least+1, most+1
@@ -51,10 +83,10 @@ func (w *world) checkPublishers(channel string) *source {
 		}
 	}
 	if least > 1 {
-		w.violate("%d publishers on %s", least, channel)
+		w.complain("%d publishers on %s", least, channel)
 	}
 	if running := len(w.authorizer.onChannel(channel)); running < least || running > most {
-		w.violate("%d starts without a stop on %s, with %d to %d publishers", running, channel, least, most)
+		w.complain("%d starts without a stop on %s, with %d to %d publishers", running, channel, least, most)
 	}
 	if len(present) == 1 {
 		return present[0]
@@ -69,13 +101,13 @@ func (w *world) checkViewer(v *viewing, s *source) {
 		v.since = time.Now()
 	}
 	if v.live && w.authorizer.quiet(v.channel) > w.settings.Grace {
-		v.violate("it was not told that the stream has ended")
+		v.complain("it was not told that the stream has ended")
 	}
 	if s == nil {
 		return
 	}
 	if s.key != v.key {
-		v.violate("it is on a channel that is live with the key %s", s.key)
+		v.complain("it is on a channel that is live with the key %s", s.key)
 		return
 	}
 	if !s.begun {
@@ -94,8 +126,9 @@ func (w *world) checkViewer(v *viewing, s *source) {
 // checkTrack compares what a viewer got with what was published.
 func (w *world) checkTrack(v *viewing, s *source, t *track) {
 	got := v.track(t.trackID)
-	grouped := w.settings.CacheBytes > 1<<19 && !v.atLive // it may begin with the newest group
-	if grouped && !got.known && v.since.Before(s.start) {
+	cached := w.settings.CacheBytes > 1<<19
+	grouped := cached && !v.atLive // it may begin with the newest group
+	if cached && !got.known && v.since.Before(s.start) {
 		got.known, got.checked = true, 0 // it has waited for the publication
 	}
 	due := got.synced
@@ -108,7 +141,8 @@ func (w *world) checkTrack(v *viewing, s *source, t *track) {
 		due = due || t.lastKey > 0 && !t.headerLast
 	}
 	if due && got.number != t.number {
-		v.violate("it has frame %d of %v of source %d, and not %d", got.number, t.trackID, s.id, t.number)
+		v.complain("it has frame %d of %v of source %d, and not %d", got.number, t.trackID, s.id, t.number)
+		return
 	}
 	got.known, got.checked = true, t.number
 	got.synced = got.flowing && got.number == t.number

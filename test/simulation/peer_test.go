@@ -27,6 +27,7 @@ type peer struct {
 	// What follows is guarded by world.mu.
 
 	ended, vanished, stalled bool
+	mute, deaf               bool // the network has lost one direction
 	stalledAt                time.Time
 	asked                    bool // to connect anew
 	streams                  uint32
@@ -136,9 +137,10 @@ func (p *peer) tick(n int) {
 	defer p.w.mu.Unlock()
 	s := p.source
 	for i := range n {
-		if !s.live || s.over || s.hushed || p.vanished {
+		if !s.live || s.over || s.hushed || p.vanished || p.w.frozen {
 			return
 		}
+		p.excuse()
 		p.send(s.tick(time.Now())...)
 		if i > 0 {
 			s.base += uint32(s.interval.Milliseconds())
@@ -184,6 +186,8 @@ func (p *peer) status(s rtmp.Status) {
 	case p.viewing == nil:
 	case s.Code == rtmp.CodePlayStart:
 		p.viewing.started = true
+	case s.Code == rtmp.CodeUnpauseNotify:
+		p.viewing.resuming = false
 	case s.Code == rtmp.CodePlayPublishNotify:
 		p.viewing.live = true
 	case s.Code == rtmp.CodePlayUnpublishNotify:
@@ -199,9 +203,23 @@ func (p *peer) replaceable() bool {
 	case stream.TakeoverAlways:
 		return true
 	case stream.TakeoverIdle:
-		return p.asked || time.Since(p.source.heard) > stream.IdleAfter
+		return p.asked || p.idleAt(time.Now()) || time.Now().Before(p.source.excused)
 	default:
 		return p.asked
+	}
+}
+
+// idleAt reports whether the server may have missed the publisher's media for too
+// long: what is under way is as good as not sent.
+func (p *peer) idleAt(now time.Time) bool {
+	return now.Sub(p.source.heard) > stream.IdleAfter-p.w.settings.Network.Jitter
+}
+
+// excuse comes before media: if it was missed, the publisher may hear so a while
+// behind it.
+func (p *peer) excuse() {
+	if now := time.Now(); p.idleAt(now) {
+		p.source.excused = now.Add(p.w.settings.Network.round())
 	}
 }
 
@@ -228,7 +246,11 @@ func (p *peer) publishCommands(s step) []rtmp.Message {
 	p.w.sources[p.source.id] = p.source
 	p.w.authorizer.prepare(p.address(), s.verdict)
 	p.w.note("%s publishes source %d", p.name, p.source.id)
-	return p.open("publish", s.channel+"/"+s.key, "live")
+	commands := p.open("publish", s.channel+"/"+s.key, "live")
+	if p.source.eager {
+		commands = append(commands, p.source.tick(time.Now())...)
+	}
+	return commands
 }
 
 func (p *peer) playCommands(s step) []rtmp.Message {
@@ -264,7 +286,7 @@ func (p *peer) again(s step) {
 
 // setPaused loosens what the viewer is owed: it goes on at the live edge.
 func (p *peer) setPaused(paused bool) {
-	p.viewing.paused, p.viewing.atLive = paused, true
+	p.viewing.paused, p.viewing.resuming, p.viewing.atLive = paused, !paused, true
 	p.viewing.loosen()
 	p.send(rtmp.Command{Name: "pause", Args: []any{paused, 0.0}}.Message(p.streams))
 }

@@ -68,7 +68,6 @@ func simulate(t *testing.T, h history) (journal []string, err error) {
 			if s.together {
 				continue
 			}
-			synctest.Wait()
 			w.check()
 			if w.violated() != nil {
 				return

@@ -71,12 +71,16 @@ type source struct {
 	hushed     bool
 	// heard is when the server had media of it last, or accepted it.
 	heard time.Time
+	// excused is until when the publisher may learn that it was replaced, since it
+	// was silent before.
+	excused time.Time
 
 	random     *rand.Rand
 	hevc       bool
 	interval   time.Duration
 	skew       uint32 // by which audio is behind video, in milliseconds
 	lateHeader bool   // the audio header comes behind the first keyframe
+	eager      bool   // media comes before the server's answer
 	tracks     []*track
 	order      uint32
 	start      time.Time
@@ -106,6 +110,7 @@ func newSource(id uint32, s step, stream uint32) *source {
 	if r.IntN(4) == 0 {
 		src.tracks = append(src.tracks, &track{trackID: trackID{media.Audio, 1}})
 	}
+	src.eager = r.IntN(4) == 0
 	return src
 }
 

@@ -18,6 +18,9 @@ type viewing struct {
 	capable      bool
 
 	started, over, paused bool
+	// resuming says that the server has not said yet that it heard of the end of
+	// a pause.
+	resuming bool
 	// live says what the player was told last.
 	live bool
 	// since is when it was last known to read and to want everything; zero if
@@ -82,6 +85,10 @@ func (v *viewing) takes(s *source, id trackID) bool {
 
 func (v *viewing) violate(format string, args ...any) {
 	v.w.violate(v.name+" on "+v.channel+"/"+v.key+": "+format, args...)
+}
+
+func (v *viewing) complain(format string, args ...any) {
+	v.w.complain(v.name+" on "+v.channel+"/"+v.key+": "+format, args...)
 }
 
 // receive looks at an audio, video or data message. The world is locked.

@@ -29,6 +29,7 @@ type settings struct {
 	ChunkSize     int
 	MaxWriteDelay time.Duration
 	Strict        bool
+	Network       network
 }
 
 func newSettings(r *rand.Rand) settings {
@@ -40,6 +41,7 @@ func newSettings(r *rand.Rand) settings {
 		ChunkSize:     oneOf(r, 128, 4096, 60000),
 		MaxWriteDelay: oneOf(r, 0, 80*time.Millisecond),
 		Strict:        r.IntN(4) == 0,
+		Network:       newNetwork(r),
 	}
 }
 
@@ -58,6 +60,10 @@ type world struct {
 	peers      []*peer
 	sources    map[uint32]*source
 	lastSource uint32
+	// frozen says that publishers wait for what is under way to arrive.
+	frozen bool
+	// complaints are what the last look at the world found.
+	complaints []string
 
 	journalMu sync.Mutex // guards what follows
 	journal   []string
@@ -156,7 +162,7 @@ func (w *world) take(s step) {
 }
 
 func (w *world) dial(p *peer, first []rtmp.Message) {
-	conn, err := w.listener.Dial(netip.AddrPortFrom(p.address(), 5000))
+	conn, err := w.settings.Network.dial(w.listener, netip.AddrPortFrom(p.address(), 5000))
 	if err != nil {
 		w.violate("dial: %v", err)
 		return
@@ -179,10 +185,12 @@ func (w *world) pick(s step) *peer {
 		header:   (*peer).publishes,
 		jump:     (*peer).publishes,
 		pause:    (*peer).plays,
+		lose:     func(*peer) bool { return true },
+		sever:    func(*peer) bool { return true },
 	}[s.action]
 	var candidates []*peer
 	for _, p := range w.peers {
-		if !p.ended && !p.vanished && suits(p) {
+		if !p.ended && !p.vanished && !p.mute && suits(p) {
 			candidates = append(candidates, p)
 		}
 	}
@@ -236,6 +244,10 @@ func (w *world) order(p *peer, s step) {
 		p.source.timestamp += uint32(s.number)
 	case pause:
 		p.setPaused(!p.viewing.paused)
+	case lose:
+		p.lose(s.how)
+	case sever:
+		p.sever(s.how, s.number)
 	}
 }
 

@@ -52,6 +52,9 @@ type Options struct {
 	IDMaxLength int
 	// Observe is told of each command, if it is not nil. It must not block.
 	Observe func(Verb, Result)
+	// Dial opens the connections to Redis; nil means TCP, with TLS if there is
+	// any.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Log takes a line when Redis is lost and when it is back, and a limited
 	// number of them for commands and other messages. Required.
 	Log *slog.Logger
@@ -86,7 +89,10 @@ func New(o Options) *Listener {
 		queue:   make(chan Command, maxQueue),
 		journal: newJournal(o.Log),
 	}
-	if o.TLS != nil {
+	switch {
+	case o.Dial != nil:
+		l.dial = o.Dial
+	case o.TLS != nil:
 		l.dial = (&tls.Dialer{Config: o.TLS}).DialContext
 	}
 	return l

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/hook"
 )
 
 // verdict is how the authorizer treats one client.
@@ -40,15 +41,21 @@ var (
 	errWrongKey = errors.New("the backend does not know the key")
 )
 
-// authorizer stands in for the backend. It keeps the books: every start that it
-// accepts has to be followed by exactly one stop.
+// authorizer stands between the server and the backend, or instead of it. It keeps
+// the books: every start that is accepted has to be followed by exactly one stop.
 type authorizer struct {
 	violate func(format string, args ...any)
+	// hook asks a backend; nil if the authorizer has to judge by itself.
+	hook *hook.Hook
 
 	mu       sync.Mutex // guards what follows
 	verdicts map[netip.Addr]verdict
-	starts   int
-	running  map[string]access.Request
+	// dead says that the process is gone: nobody hears of it any more.
+	dead bool
+	// past are the ids of all that was ever started.
+	past    []string
+	starts  int
+	running map[string]access.Request
 	// stopped is when a channel was last stopped.
 	stopped map[string]time.Time
 }
@@ -68,9 +75,32 @@ func (a *authorizer) prepare(client netip.Addr, v verdict) {
 
 // Start implements server.Authorizer.
 func (a *authorizer) Start(ctx context.Context, r access.Request) (string, error) {
+	id, err := a.judge(ctx, r)
+	if err != nil {
+		return "", err
+	}
 	a.mu.Lock()
-	v := a.verdicts[r.Client]
-	a.mu.Unlock()
+	defer a.mu.Unlock()
+	a.past = append(a.past, id)
+	if _, twice := a.running[id]; twice {
+		a.violate("id %s was issued twice", id)
+	}
+	a.running[id] = r
+	return id, nil
+}
+
+func (a *authorizer) verdict(client netip.Addr) verdict {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.verdicts[client]
+}
+
+// judge returns the id of a start that is accepted.
+func (a *authorizer) judge(ctx context.Context, r access.Request) (string, error) {
+	if a.hook != nil {
+		return a.hook.Start(ctx, r)
+	}
+	v := a.verdict(r.Client)
 	if v.stubborn {
 		ctx = context.Background()
 	}
@@ -88,20 +118,46 @@ func (a *authorizer) Start(ctx context.Context, r access.Request) (string, error
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.starts++
-	id := fmt.Sprintf("start-%d", a.starts)
-	a.running[id] = r
-	return id, nil
+	return fmt.Sprintf("start-%d", a.starts), nil
 }
 
 // Stop implements server.Authorizer.
 func (a *authorizer) Stop(r access.Request, id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.dead {
+		return
+	}
 	if started, ok := a.running[id]; !ok || started != r {
 		a.violate("stop of %s for %v, which is not running", id, r)
 	}
 	delete(a.running, id)
 	a.stopped[r.Channel] = time.Now()
+	if a.hook != nil {
+		a.hook.Stop(r, id)
+	}
+}
+
+// crash has the authorizer die with its process, and returns the one of the next:
+// what ran is over.
+func (a *authorizer) crash() *authorizer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.dead = true
+	next := newAuthorizer(a.violate)
+	next.verdicts, next.starts, next.past = a.verdicts, a.starts, a.past
+	for channel := range a.stopped {
+		next.stopped[channel] = time.Now()
+	}
+	return next
+}
+
+// runs reports whether a start has not been stopped.
+func (a *authorizer) runs(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.running[id]
+	return ok
 }
 
 // onChannel returns the ids that were started on a channel and not stopped.
@@ -125,4 +181,24 @@ func (a *authorizer) quiet(channel string) time.Duration {
 		return 0
 	}
 	return time.Since(a.stopped[channel])
+}
+
+// client returns the address of who publishes a channel under an id.
+func (a *authorizer) client(id, channel string) (address string, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r, ok := a.running[id]
+	return r.Client.String(), ok && r.Channel == channel
+}
+
+// pastIDs returns the ids that have been stopped.
+func (a *authorizer) pastIDs() (ids []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range a.past {
+		if _, runs := a.running[id]; !runs {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

@@ -30,6 +30,10 @@ const (
 	reconnect   action = "reconnect"
 	lose        action = "lose"
 	sever       action = "sever"
+	backendDoes action = "backend"
+	redisDoes   action = "redis"
+	crash       action = "crash"
+	collect     action = "collect"
 )
 
 // weights are how often the actions come.
@@ -39,7 +43,7 @@ var weights = []struct {
 }{
 	{publish, 14}, {play, 14}, {advance, 26}, {stall, 7}, {resume, 6}, {throttle, 2}, {cut, 9}, {stop, 4}, {again, 3},
 	{hush, 4}, {burst, 5}, {header, 4}, {jump, 2}, {pause, 3}, {kill, 2}, {closeStream, 2}, {reconnect, 3},
-	{lose, 2}, {sever, 3},
+	{lose, 2}, {sever, 3}, {backendDoes, 4}, {redisDoes, 2}, {crash, 2}, {collect, 2},
 }
 
 // step is one step of a history. It means something to any world: a step that
@@ -69,7 +73,10 @@ func (s step) String() string {
 	case advance:
 		parts = append(parts, s.time.String())
 	case kill, closeStream, reconnect:
-		parts = append(parts, s.channel)
+		parts = append(parts, s.channel, s.how)
+	case backendDoes, redisDoes:
+		parts = append(parts, s.how)
+	case crash, collect:
 	default:
 		parts = append(parts, fmt.Sprintf("pick=%d", s.pick), s.how)
 	}
@@ -170,6 +177,15 @@ func newStep(r *rand.Rand, a action) step {
 		s.how = oneOf(r, "fin", "close", "reset", "vanish")
 	case stop:
 		s.how = oneOf(r, "stay", "leave")
+	case backendDoes:
+		s.how = oneOf(r, backendWell, backendWell, backendDead, backendHangs, backendFails, backendForgets)
+	case redisDoes:
+		s.how = oneOf(r, "go", "come", "come", "talk nonsense")
+	case kill, crash, collect:
+		s.together = false
+	case closeStream:
+		s.together = false
+		s.how = oneOf(r, "present", "past")
 	case lose:
 		s.how = oneOf(r, "up", "down")
 	case sever:

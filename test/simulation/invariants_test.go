@@ -34,6 +34,7 @@ func (w *world) check() {
 		for _, c := range complaints {
 			w.violate("%s", c)
 		}
+		w.collecting = false
 		return
 	}
 }
@@ -55,8 +56,14 @@ func (w *world) complain(format string, args ...any) {
 }
 
 func (w *world) checkAll() {
+	if w.collecting {
+		w.checkLogs()
+	}
 	for _, channel := range []string{"one", "two"} {
 		publisher := w.checkPublishers(channel)
+		if publisher != nil {
+			w.memory.see(w.registry, channel, publisher.key)
+		}
 		for _, p := range w.peers {
 			if p.plays() && p.viewing.channel == channel && !p.stalled && !p.vanished && !p.viewing.paused && !p.viewing.resuming {
 				w.checkViewer(p.viewing, publisher)
@@ -160,6 +167,9 @@ func (w *world) checkNothingLeft() {
 	}
 	if n := w.limiter.Active(); n != 0 {
 		w.violate("%d connections are still counted", n)
+	}
+	if n := w.limiter.Len(); n != 0 {
+		w.violate("%d addresses are still counted", n)
 	}
 	for _, channel := range []string{"one", "two"} {
 		if left := w.authorizer.onChannel(channel); len(left) > 0 {

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Puts one bug after the other into a copy of the tree, and fails if the
-# simulation does not find it within a minute.
+# simulation does not find it within a minute. With an argument, only those whose
+# names hold it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
+only=${1:-}
 missed=0
 
 # mutant NAME FILE SED…: the program for sed must change the file.
 mutant() {
   local name=$1 file=$2 start seed
   shift 2
+  [[ $name == *"$only"* ]] || return 0
   rm -rf "$copy/tree" && mkdir "$copy/tree"
   git ls-files -z --cached --others --exclude-standard -- '*.go' go.mod go.sum | xargs -0 cp --parents -t "$copy/tree" 2>/dev/null || true
   sed -i -E "$@" "$copy/tree/$file"
@@ -49,4 +52,14 @@ mutant 'those who wait with another key stay' internal/stream/registry.go 's/ran
 mutant 'time starts anew with each publication' internal/stream/registry.go '/timeline\.after = ch\.head/d'
 mutant 'nobody hears of the end of the grace' internal/stream/registry.go '/^func \(r \*Registry\) expire/,/^}/s/v\.Wake\(\)/_ = v/'
 mutant 'a channel that nobody uses is kept' internal/stream/registry.go '/^func \(s \*Subscription\) Close/,/^}/{/release/d}'
+mutant 'who waited at the live edge misses the beginning' internal/server/player.go \
+  '/^func \(p \*player\) place/,/^}/s/if p\.awaits/if p.awaits = false; p.awaits/'
+mutant 'an order for a stream that is over closes the next' internal/stream/registry.go 's/ && ch\.publication\.claim\.StreamID == streamID//'
+mutant 'a start is not in the journal' internal/hook/start.go 's/err = h\.journal\.started\(s\)/err = nil/'
+mutant 'a stop is tried once' internal/hook/queue.go '/^\t\tq\.retryLater\(e\)/d'
+mutant 'a start behind the end of its publisher is forgotten' internal/hook/start.go \
+  '/^func \(h \*Hook\) abandon/,/^}/{/queue\.add/d}'
+mutant 'an interruption keeps the log' internal/stream/publication.go 's/r\.expire\(ch, done\)/r.expire(p.channel, p.done)/'
+mutant 'a player that stopped keeps the log' internal/server/writer.go '/leaving\.dropCursor\(\)/d'
+mutant 'the count of an address is kept' internal/access/limiter.go '/^func \(l \*Limiter\) release/,/^}/s/delete\(l\.counts, from\)/_ = from/'
 exit $missed

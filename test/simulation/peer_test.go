@@ -29,7 +29,8 @@ type peer struct {
 	ended, vanished, stalled bool
 	mute, deaf               bool // the network has lost one direction
 	stalledAt                time.Time
-	asked                    bool // to connect anew
+	asked                    bool     // to connect anew
+	channels                 []string // that it has been on
 	streams                  uint32
 	source                   *source  // nil for a player
 	viewing                  *viewing // nil for a publisher
@@ -242,6 +243,7 @@ func (p *peer) open(name string, args ...any) []rtmp.Message {
 
 func (p *peer) publishCommands(s step) []rtmp.Message {
 	p.w.lastSource++
+	p.channels = append(p.channels, s.channel)
 	p.source = newSource(p.w.lastSource, s, p.streams)
 	p.w.sources[p.source.id] = p.source
 	p.w.authorizer.prepare(p.address(), s.verdict)
@@ -254,6 +256,7 @@ func (p *peer) publishCommands(s step) []rtmp.Message {
 }
 
 func (p *peer) playCommands(s step) []rtmp.Message {
+	p.channels = append(p.channels, s.channel)
 	p.viewing = &viewing{
 		w: p.w, name: p.name, channel: s.channel, key: s.key, query: s.query, capable: p.capable, atLive: s.query == "?cache=no",
 		past: make(map[uint32]bool), tracks: make(map[trackID]*received), clocks: make(map[string]uint32),

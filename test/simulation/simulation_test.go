@@ -3,6 +3,7 @@ package simulation
 import (
 	"flag"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -60,8 +61,13 @@ func simulate(t *testing.T, h history) (journal []string, err error) {
 			journal = w.journal
 		}
 	}()
+	dir, err := os.MkdirTemp("", "simulation")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	synctest.Test(t, func(*testing.T) {
-		w = newWorld(h.settings)
+		w = newWorld(h.settings, dir)
 		defer w.stop(h.ending)
 		for _, s := range h.steps {
 			w.take(s)
@@ -74,7 +80,12 @@ func simulate(t *testing.T, h history) (journal []string, err error) {
 			}
 		}
 	})
-	return w.journal, w.violated()
+	if w == nil || w.violated() != nil {
+		return w.journal, w.violated()
+	}
+	left := w.memory
+	journal, w = w.journal, nil
+	return journal, left.left()
 }
 
 var digits = regexp.MustCompile("[0-9]+")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -30,6 +29,9 @@ type settings struct {
 	MaxWriteDelay time.Duration
 	Strict        bool
 	Network       network
+	// Callback puts a backend behind the server, with a journal of what it has to
+	// be told, and Redis has orders come that way.
+	Callback, Redis bool
 }
 
 func newSettings(r *rand.Rand) settings {
@@ -42,6 +44,8 @@ func newSettings(r *rand.Rand) settings {
 		MaxWriteDelay: oneOf(r, 0, 80*time.Millisecond),
 		Strict:        r.IntN(4) == 0,
 		Network:       newNetwork(r),
+		Callback:      r.IntN(3) == 0,
+		Redis:         r.IntN(3) == 0,
 	}
 }
 
@@ -55,6 +59,9 @@ type world struct {
 	authorizer *authorizer
 	served     chan error
 	start      time.Time
+	backend    *backend // nil without a callback
+	redis      *fakeRedis
+	commands   *operator
 
 	mu         sync.Mutex // guards what follows
 	peers      []*peer
@@ -65,30 +72,27 @@ type world struct {
 	// complaints are what the last look at the world found.
 	complaints []string
 
+	memory memory
+	// collecting says that the next look is at the memory as well.
+	collecting bool
+
 	journalMu sync.Mutex // guards what follows
 	journal   []string
 	violation error
+	// doomed are the addresses of those whom an operator's order is for.
+	doomed map[string]bool
 }
 
-func newWorld(s settings) *world {
-	w := &world{
-		settings: s, listener: rtmptest.NewListener(), limiter: access.NewLimiter(1000, access.List{}, 64),
-		served: make(chan error, 1), start: time.Now(),
-		sources: make(map[uint32]*source),
-	}
-	w.registry = stream.NewRegistry(stream.Options{ChunkSize: s.ChunkSize, CacheBytes: s.CacheBytes, Takeover: s.Takeover})
+func newWorld(s settings, stateDir string) *world {
+	w := &world{settings: s, start: time.Now(), sources: make(map[uint32]*source), doomed: make(map[string]bool)}
 	w.authorizer = newAuthorizer(w.violate)
-	everyone, _ := access.ParseList("*")
-	options := server.Options{
-		Registry: w.registry, Authorizer: w.authorizer, Limiter: w.limiter, Players: everyone,
-		ChunkSize: s.ChunkSize, IDMaxLength: 16, MaxWriteDelay: s.MaxWriteDelay, PlayWait: s.PlayWait, PublishGrace: s.Grace,
-		Log: slog.New(slog.NewTextHandler(serverLog{w}, nil)), LogRequests: true,
+	if s.Callback {
+		w.backend = newBackend(w, stateDir)
 	}
-	if s.Strict {
-		options.Enhanced = server.EnhancedStrict
+	if s.Redis {
+		w.redis = &fakeRedis{up: true}
 	}
-	w.server = server.New(options)
-	go func() { w.served <- w.server.Serve(w.listener) }()
+	w.boot()
 	return w
 }
 
@@ -124,6 +128,9 @@ func (l serverLog) Write(b []byte) (int, error) {
 	if strings.Contains(line, "msg=panic") {
 		l.w.violate("the server panicked")
 	}
+	if client := clientOf(line); strings.Contains(line, string(stream.ReasonKilled)) && !l.w.isDoomed(client) {
+		l.w.violate("%s was killed, and nobody wanted that", client)
+	}
 	return len(b), nil
 }
 
@@ -145,14 +152,22 @@ func (w *world) take(s step) {
 		w.mu.Unlock()
 		time.Sleep(s.time)
 		w.mu.Lock()
-	case kill:
-		w.registry.KillSession(s.channel)
-	case closeStream:
-		for _, id := range w.authorizer.onChannel(s.channel) {
-			w.registry.CloseStream(s.channel, id)
+	case kill, closeStream, reconnect:
+		w.command(s)
+	case backendDoes:
+		if w.backend != nil {
+			w.backend.become(s.how)
 		}
-	case reconnect:
-		w.registry.RequestReconnect(s.channel, "rtmp://other.example.com")
+	case redisDoes:
+		if w.redis != nil {
+			w.redis.do(s.how)
+		}
+	case collect:
+		w.collecting = true
+	case crash:
+		w.mu.Unlock()
+		w.crash()
+		w.mu.Lock()
 	default:
 		if p := w.pick(s); p != nil {
 			w.note("  by %s", p.name)
@@ -292,6 +307,7 @@ func (w *world) stop(ending string) {
 		w.violate("serve: %v", err)
 	}
 	w.checkNothingLeft()
+	w.stopAround()
 	for _, p := range w.peers {
 		_ = p.conn.Close()
 	}

@@ -58,7 +58,7 @@ type step struct {
 	how          string
 	verdict      verdict // of the authorizer
 	seed         uint64  // of what a publisher is like
-	capable      bool    // a client that announces what Enhanced RTMP v2 has
+	client       client
 	// together says that the next step does not wait for the end of this one.
 	together bool
 }
@@ -69,7 +69,7 @@ func (s step) String() string {
 	case publish:
 		parts = append(parts, s.channel+"/"+s.key, fmt.Sprintf("like=%d", s.seed), s.verdict.String())
 	case play:
-		parts = append(parts, s.channel+"/"+s.key+s.query, fmt.Sprintf("viewers=%d", s.number))
+		parts = append(parts, s.channel+"/"+s.key+s.query, fmt.Sprintf("viewers=%d", s.number), string(s.client))
 	case advance:
 		parts = append(parts, s.time.String())
 	case kill, closeStream, reconnect:
@@ -140,7 +140,7 @@ func randomAction(r *rand.Rand) action {
 
 func newStep(r *rand.Rand, a action) step {
 	s := step{
-		action: a, pick: r.IntN(8), seed: uint64(r.IntN(1 << 16)), together: r.IntN(8) == 0, capable: r.IntN(2) == 0,
+		action: a, pick: r.IntN(8), seed: uint64(r.IntN(1 << 16)), together: r.IntN(8) == 0, client: oneOf(r, clients...),
 		channel: oneOf(r, "one", "one", "two"), key: oneOf(r, "a", "a", "a", "b"),
 	}
 	switch a {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
@@ -14,11 +13,11 @@ import (
 
 // peer is a client: a publisher or a player, one at a time on its connection.
 type peer struct {
-	w       *world
-	name    string
-	capable bool
-	conn    *rtmptest.Conn
-	client  *rtmp.Client
+	w      *world
+	name   string
+	kind   client
+	conn   *rtmptest.Conn
+	client *rtmp.Client
 	// orders are carried out by the one goroutine that writes: two of them
 	// would wait for each other at a lock, which stops the virtual time.
 	orders chan func() error
@@ -36,9 +35,9 @@ type peer struct {
 	viewing                  *viewing // nil for a publisher
 }
 
-func (w *world) newPeer(capable bool) *peer {
+func (w *world) newPeer(kind client) *peer {
 	p := &peer{
-		w: w, name: fmt.Sprintf("peer-%d", len(w.peers)), capable: capable,
+		w: w, name: fmt.Sprintf("peer-%d", len(w.peers)), kind: kind,
 		orders: make(chan func() error, 1<<12), gone: make(chan struct{}), streams: 1,
 	}
 	w.peers = append(w.peers, p)
@@ -58,10 +57,7 @@ func (p *peer) address() netip.Addr {
 // run connects, says first, and reads until the connection ends.
 func (p *peer) run(first ...rtmp.Message) {
 	defer p.end()
-	options := rtmp.ConnectOptions{TCURL: "rtmp://example.com"}
-	if p.capable {
-		options.Extra = amf.Object{{Name: "fourCcList", Value: amf.StrictArray{"*"}}, {Name: "capsEx", Value: 3.0}}
-	}
+	options := rtmp.ConnectOptions{TCURL: "rtmp://example.com", Extra: p.kind.announces()}
 	if _, err := p.client.Handshake(rtmp.SchemeSimple, rtmp.HandshakeOptions{Random: zeros{}}); err != nil {
 		return
 	}
@@ -258,7 +254,7 @@ func (p *peer) publishCommands(s step) []rtmp.Message {
 func (p *peer) playCommands(s step) []rtmp.Message {
 	p.channels = append(p.channels, s.channel)
 	p.viewing = &viewing{
-		w: p.w, name: p.name, channel: s.channel, key: s.key, query: s.query, capable: p.capable, atLive: s.query == "?cache=no",
+		w: p.w, name: p.name, channel: s.channel, key: s.key, query: s.query, kind: p.kind, atLive: s.query == "?cache=no",
 		past: make(map[uint32]bool), tracks: make(map[trackID]*received), clocks: make(map[string]uint32),
 	}
 	return p.open("play", s.channel+"/"+s.key+s.query, -2000.0)

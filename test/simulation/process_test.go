@@ -87,7 +87,9 @@ func (w *world) crash() {
 	w.mu.Unlock()
 	_ = w.server.Close()
 	_ = w.server.Shutdown(context.Background())
-	_ = <-w.served
+	if err := <-w.served; !errors.Is(err, server.ErrServerClosed) {
+		w.violate("serve: %v", err)
+	}
 	if w.backend != nil {
 		w.backend.restore(w.authorizer.hook, journal)
 	}

@@ -75,8 +75,11 @@ type source struct {
 	// was silent before.
 	excused time.Time
 
-	random     *rand.Rand
-	hevc       bool
+	random *rand.Rand
+	// video and audio are the codecs of the tracks 0.
+	video, audio string
+	// packed says that the video tracks come in one message.
+	packed     bool
 	interval   time.Duration
 	skew       uint32 // by which audio is behind video, in milliseconds
 	lateHeader bool   // the audio header comes behind the first keyframe
@@ -93,8 +96,10 @@ func newSource(id uint32, s step, stream uint32) *source {
 	r := rand.New(rand.NewPCG(s.seed, 1))
 	src := &source{
 		id: id, channel: s.channel, key: s.key, stream: stream, random: r,
-		hevc: r.IntN(4) == 0, interval: between(r, 60*time.Millisecond, 250*time.Millisecond),
-		skew: uint32(r.IntN(maxSkew)), lateHeader: r.IntN(3) == 0,
+		video:    oneOf(r, codecLegacy, codecLegacy, codecLegacy, "hvc1", "hvc1", codecHEVC12, "av01"),
+		audio:    oneOf(r, codecLegacy, codecLegacy, codecLegacy, "Opus"),
+		interval: between(r, 60*time.Millisecond, 250*time.Millisecond),
+		skew:     uint32(r.IntN(maxSkew)), lateHeader: r.IntN(3) == 0,
 	}
 	src.base = oneOf(r, 0, uint32(r.IntN(1<<30)), ^uint32(0)-uint32(r.IntN(5000))) + src.skew
 	src.tracks = []*track{{trackID: trackID{media.Video, 0}, group: uint32(1 + r.IntN(30)), first: 1}}
@@ -109,6 +114,10 @@ func newSource(id uint32, s step, stream uint32) *source {
 	}
 	if r.IntN(4) == 0 {
 		src.tracks = append(src.tracks, &track{trackID: trackID{media.Audio, 1}})
+	}
+	if second := src.tracks[min(1, len(src.tracks)-1)]; src.video == "hvc1" && second.kind == media.Video && second.id == 1 {
+		src.packed = r.IntN(2) == 0
+		second.group, second.first = src.tracks[0].group, src.tracks[0].first // their keyframes come together
 	}
 	src.eager = r.IntN(4) == 0
 	return src
@@ -134,9 +143,25 @@ func (s *source) tick(now time.Time) (messages []rtmp.Message) {
 			messages = append(messages, s.header(t))
 		}
 		messages = append(messages, s.frame(t))
+		if n := len(messages); s.packed && t.kind == media.Video && t.id == 1 {
+			messages = append(messages[:n-2], pack(messages[n-2], messages[n-1]))
+		}
 	}
 	s.heard = now
 	return messages
+}
+
+// pack makes one message of the frames of the two video tracks.
+func pack(first, second rtmp.Message) rtmp.Message {
+	const manyTracks, headerSize = 1, len("\x96\x01hvc1\x01")
+	frame := first.Payload[0] &^ 0x0f
+	payload := append([]byte{frame | 6, manyTracks<<4 | first.Payload[0]&0x0f}, "hvc1"...)
+	for track, body := range [][]byte{first.Payload[headerSize-2:], second.Payload[headerSize:]} {
+		payload = append(payload, byte(track), byte(len(body)>>16), byte(len(body)>>8), byte(len(body)))
+		payload = append(payload, body...)
+	}
+	first.Payload = payload
+	return first
 }
 
 // newHeaders returns another header for all tracks of a kind; frames of video
@@ -193,34 +218,43 @@ func (s *source) message(t *track, m mark, key bool) rtmp.Message {
 	return message
 }
 
-// layout is what comes in front of the codec's own bytes: Enhanced RTMP for H.265
-// and for other tracks than 0, and the legacy layout for the rest.
+// layout is what comes in front of the codec's own bytes.
 func (s *source) layout(t *track, header, key bool) []byte {
-	packet := byte(1)
+	packet, frame := byte(1), byte(2)
 	if header {
 		packet = 0
 	}
-	switch {
-	case t.kind == media.Audio && t.id == 0:
-		return []byte{0xaf, packet}
-	case t.kind == media.Audio:
-		return append([]byte{0x95, packet}, "mp4a\x01"...)
-	}
-	frame := byte(2)
 	if header || key {
 		frame = 1
 	}
-	payload := []byte{frame<<4 | 7, packet, 0, 0, 0}
-	switch {
-	case t.id != 0:
-		payload = append([]byte{0x80 | frame<<4 | 6, packet}, "hvc1\x01"...)
-	case s.hevc:
-		payload = append([]byte{0x80 | frame<<4 | packet}, "hvc1"...)
-	default:
-		return payload
+	codec := s.codec(t.trackID)
+	if t.kind == media.Audio {
+		return audioLayout(codec, packet, t.id)
 	}
-	if !header {
+	var payload []byte
+	switch {
+	case codec == codecLegacy:
+		return []byte{frame<<4 | 7, packet, 0, 0, 0}
+	case codec == codecHEVC12:
+		return []byte{frame<<4 | 12, packet, 0, 0, 0}
+	case t.id != 0:
+		payload = append([]byte{0x80 | frame<<4 | 6, packet}, codec+string(rune(t.id))...)
+	default:
+		payload = append([]byte{0x80 | frame<<4 | packet}, codec...)
+	}
+	if codec == "hvc1" && !header {
 		payload = append(payload, 0, 0, 0) // composition time
 	}
 	return payload
+}
+
+func audioLayout(codec string, packet, track byte) []byte {
+	switch {
+	case codec == codecLegacy:
+		return []byte{0xaf, packet}
+	case track != 0:
+		return append([]byte{0x95, packet}, codec+string(rune(track))...)
+	default:
+		return append([]byte{0x90 | packet}, codec...)
+	}
 }

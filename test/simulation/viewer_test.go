@@ -15,7 +15,7 @@ type viewing struct {
 	name         string
 	channel, key string
 	query        string
-	capable      bool
+	kind         client
 
 	started, over, paused bool
 	// resuming says that the server has not said yet that it heard of the end of
@@ -69,20 +69,6 @@ func (v *viewing) loosen() {
 	}
 }
 
-// takes reports whether the player can take a track of a source.
-func (v *viewing) takes(s *source, id trackID) bool {
-	multitrack := v.capable || v.query == "?tracks=all"
-	enhanced := v.query != "?enhanced=no" && (v.capable || v.query == "?tracks=all" || !v.w.settings.Strict)
-	switch {
-	case id.id != 0:
-		return multitrack && enhanced
-	case id.kind == media.Video && s.hevc:
-		return enhanced || v.query == "?hevc=legacy"
-	default:
-		return true
-	}
-}
-
 func (v *viewing) violate(format string, args ...any) {
 	v.w.violate(v.name+" on "+v.channel+"/"+v.key+": "+format, args...)
 }
@@ -97,9 +83,9 @@ func (v *viewing) receive(m rtmp.Message) {
 	case rtmp.TypeData:
 		v.receiveData(m)
 	case rtmp.TypeAudio:
-		v.receiveMedia(m, media.Audio)
+		v.receiveTracks(m, media.Audio)
 	case rtmp.TypeVideo:
-		v.receiveMedia(m, media.Video)
+		v.receiveTracks(m, media.Video)
 	}
 }
 
@@ -120,6 +106,18 @@ func (v *viewing) receiveData(m rtmp.Message) {
 		return
 	}
 	v.tick("data", m.Timestamp)
+}
+
+// receiveTracks takes a message of several tracks apart.
+func (v *viewing) receiveTracks(m rtmp.Message, kind media.Kind) {
+	tracks, err := media.Split(kind, m.Payload)
+	if err != nil {
+		v.violate("%v that cannot be taken apart: %v", m.Type, err)
+	}
+	for _, t := range tracks {
+		m.Payload = t.Payload
+		v.receiveMedia(m, kind)
+	}
 }
 
 func (v *viewing) receiveMedia(m rtmp.Message, kind media.Kind) {

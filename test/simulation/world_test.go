@@ -141,11 +141,11 @@ func (w *world) take(s step) {
 	w.note("%v", s)
 	switch s.action {
 	case publish:
-		p := w.newPeer(s.capable)
+		p := w.newPeer(s.client)
 		w.dial(p, p.publishCommands(s))
 	case play:
 		for range s.number {
-			p := w.newPeer(s.capable)
+			p := w.newPeer(s.client)
 			w.dial(p, p.playCommands(s))
 		}
 	case advance:

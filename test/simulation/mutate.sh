@@ -62,4 +62,5 @@ mutant 'a start behind the end of its publisher is forgotten' internal/hook/star
 mutant 'an interruption keeps the log' internal/stream/publication.go 's/r\.expire\(ch, done\)/r.expire(p.channel, p.done)/'
 mutant 'a player that stopped keeps the log' internal/server/writer.go '/leaving\.dropCursor\(\)/d'
 mutant 'the count of an address is kept' internal/access/limiter.go '/^func \(l \*Limiter\) release/,/^}/s/delete\(l\.counts, from\)/_ = from/'
+mutant 'half of what was read is left where it was' internal/server/intake.go 's/in\.w = copy\(in\.buffer\.bytes, .*/in.w -= in.r/'
 exit $missed

@@ -56,7 +56,6 @@
 // busy channel is given away, the start behind a lost claim is not stopped, any
 // key may play), in what follows a publication, in what the backend is told, in
 // whom an order is for, in what is let go of, and in what comes in pieces, and fails
-// unless each is found within a minute: make simulate-mutants. It prints how long
-// each took; when this was written, on two busy processors, that was 45 s at most
-// and mostly less than 15.
+// unless each is found within a minute of a processor: make simulate-mutants. It
+// prints how long each took; when this was written most took a few seconds.
 package simulation

@@ -45,11 +45,11 @@ mutant 'the publisher that is replaced stays' internal/stream/registry.go \
 mutant 'a busy channel is given away' internal/stream/registry.go \
   '/^func \(r \*Registry\) claim/,/^}/s/!r\.replaceable\(old, c\.Key\)/false/'
 mutant 'a lost claim is not stopped' internal/server/publish.go '/^\t\tc\.unpublish\(s\)$/{N;s/c\.unpublish\(s\)\n(.*refuseBusy)/s.grant = nil\n\1/}'
-mutant 'any key may play' internal/stream/registry.go '/^func \(r \*Registry\) Subscribe/,/^}/s/!sameKey\(/false \&\& !sameKey(/'
+mutant 'any key may play' internal/stream/subscription.go '/^func \(r \*Registry\) Subscribe/,/^}/s/!sameKey\(/false \&\& !sameKey(/'
 mutant 'those who wait with another key stay' internal/stream/registry.go 's/range ch\.strangers\(c\.Key\)/range ch.strangers(c.Key)[:0]/'
 mutant 'time starts anew with each publication' internal/stream/registry.go '/timeline\.after = ch\.head/d'
-mutant 'nobody hears of the end of the grace' internal/stream/registry.go '/^func \(r \*Registry\) expire/,/^}/s/v\.Wake\(\)/_ = v/'
-mutant 'a channel that nobody uses is kept' internal/stream/registry.go '/^func \(s \*Subscription\) Close/,/^}/{/release/d}'
+mutant 'nobody hears of the end of the grace' internal/stream/subscription.go '/^func \(r \*Registry\) expire/,/^}/s/v\.Wake\(\)/_ = v/'
+mutant 'a channel that nobody uses is kept' internal/stream/subscription.go '/^func \(s \*Subscription\) Close/,/^}/{/release/d}'
 mutant 'who waited at the live edge misses the beginning' internal/server/player.go \
   '/^func \(p \*player\) place/,/^}/s/if p\.awaits/if p.awaits = false; p.awaits/'
 mutant 'an order for a stream that is over closes the next' internal/stream/registry.go 's/ && ch\.publication\.claim\.StreamID == streamID//'

@@ -98,7 +98,7 @@ func (ch *channel) strangers(key string) []*Subscription {
 	defer ch.mu.Unlock()
 	var strangers []*Subscription
 	for _, s := range ch.subscriptions {
-		if !sameKey(s.key, key) {
+		if !s.anyKey && !sameKey(s.key, key) {
 			strangers = append(strangers, s)
 		}
 	}

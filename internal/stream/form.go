@@ -27,6 +27,8 @@ type form struct {
 	// messages of which they get nothing.
 	chunks   []byte
 	withheld uint64
+	// tags are the chunks as FLV tags.
+	tags tags
 	// next is the form made before, and count how many there are with this one.
 	next  *form
 	count int

@@ -21,6 +21,8 @@ type Log struct {
 	// headless says that there is media which every player takes and which
 	// needs no sequence header, as MP3.
 	headless atomic.Bool
+	// kinds are the kinds of media that have come, see [Log.Kinds].
+	kinds atomic.Uint32
 	// run is what the fan-out is sending at the moment.
 	run atomic.Pointer[run]
 	// unreadable counts the data messages that were left out.
@@ -186,6 +188,7 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 	} else {
 		l.noteHeader(header{m.Type, p.Track, p.Type, node.traits, m.Payload}, node)
 	}
+	l.noteKind(p)
 	if p.Type == media.Frame && !p.Enhanced && !needsHeader(p.Codec) && !l.headless.Load() {
 		l.headless.Store(true)
 	}

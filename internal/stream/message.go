@@ -50,6 +50,8 @@ type Message struct {
 	// is nil for messages that are in no log.
 	forms  forms
 	copies *atomic.Int64
+	// tags are the chunks as FLV tags.
+	tags tags
 }
 
 // newMessage lays out m for players. It takes the payload over, which may still

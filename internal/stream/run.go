@@ -25,6 +25,8 @@ type run struct {
 	// not reduced for them: what makes no difference to all traits together can
 	// make one to a message.
 	forms forms
+	// tags are the chunks as FLV tags.
+	tags tags
 }
 
 // Join lays out what was appended since the last call as one run. It belongs to
@@ -81,23 +83,30 @@ func (r *run) form(viewer media.Capabilities, chunkSize int) *form {
 // it returns nil, and there is [Cursor.Next]. The chunks are those of
 // [PlayStream].
 func (c *Cursor) Joined() []byte {
+	chunks, _ := c.joined()
+	return chunks
+}
+
+// joined also returns the place for the run's tags.
+func (c *Cursor) joined() ([]byte, *tags) {
 	r := c.log.run.Load()
 	switch {
 	case r == nil || r.from != c.at || r.chunks == nil:
-		return nil
+		return nil, nil
 	case len(c.headers) > 0 || c.opening || !c.audio || !c.video || r.frames&^c.met != 0:
-		return nil
+		return nil, nil
 	}
-	chunks := r.chunks
+	chunks, tags := r.chunks, &r.tags
 	if r.traits&c.refused != 0 {
 		f := r.form(c.capabilities, c.log.chunkSize)
-		if chunks = f.chunks; chunks == nil {
-			return nil
+		if f.chunks == nil {
+			return nil, nil
 		}
+		chunks, tags = f.chunks, &f.tags
 		c.withheld += f.withheld
 	}
 	c.at = r.to
-	return chunks
+	return chunks, tags
 }
 
 // AtJoint reports whether the cursor stands at the end of the last run while

@@ -14,6 +14,7 @@ type Subscription struct {
 	registry *Registry
 	channel  *channel
 	key      string
+	anyKey   bool // see [Registry.Watch]
 	session  Connection
 	viewer   Viewer
 	// index is the place in channel.subscriptions, -1 once removed; guarded by
@@ -32,9 +33,22 @@ func (r *Registry) Subscribe(name, key string, session Connection, viewer Viewer
 	if ch := r.channels[name]; ch != nil && ch.publication != nil && !sameKey(ch.publication.claim.Key, key) {
 		return nil, ErrWrongKey
 	}
-	s := &Subscription{registry: r, channel: r.open(name), key: key, session: session, viewer: viewer}
-	s.channel.add(s)
-	return s, nil
+	return r.subscribe(Subscription{key: key, session: session, viewer: viewer}, name), nil
+}
+
+// Watch is Subscribe for those whom the server trusts, as its own pages: they need
+// no key, and stay whatever key is published.
+func (r *Registry) Watch(name string, session Connection, viewer Viewer) *Subscription {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.subscribe(Subscription{anyKey: true, session: session, viewer: viewer}, name)
+}
+
+// subscribe must be called with the lock held.
+func (r *Registry) subscribe(s Subscription, name string) *Subscription {
+	s.registry, s.channel = r, r.open(name)
+	s.channel.add(&s)
+	return &s
 }
 
 // Log returns the log of the present publication, or nil if the channel is not

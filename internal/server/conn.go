@@ -17,6 +17,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -156,7 +157,7 @@ func (c *conn) open(r io.Reader) error {
 	if err := c.identify(); err != nil {
 		return err
 	}
-	if err := tune(c.nc.socket); err != nil {
+	if err := socket.Tune(c.nc.socket, unreachableTimeout); err != nil {
 		c.log.Debug("socket options not set", "error", err)
 	}
 	if err := c.secure(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -103,6 +104,6 @@ func (c *conn) hangUp() {
 	if c.nc.records != nil {
 		_ = c.nc.records.release()
 	}
-	_ = closeWrite(c.nc.Conn)
+	_ = socket.CloseWrite(c.nc.Conn)
 	_, _ = io.Copy(io.Discard, c.nc)
 }

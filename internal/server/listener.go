@@ -9,6 +9,7 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -112,16 +113,9 @@ func (c *conn) discard() {
 
 // reset closes a socket with a reset, so that a flood leaves no sockets behind
 // that wait for their peer.
-func reset(socket net.Conn) {
-	closeWithReset(socket)
-	_ = socket.Close()
-}
-
-// closeWithReset has whoever closes the socket reset it.
-func closeWithReset(socket net.Conn) {
-	if tcp, ok := innermost(socket).(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
+func reset(nc net.Conn) {
+	socket.ResetOnClose(nc)
+	_ = nc.Close()
 }
 
 func (s *Server) addListener(l net.Listener) bool {

@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"maps"
 	"slices"
+
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 )
 
 // Newcomers are connections that have neither published nor played yet. They have
@@ -66,7 +68,7 @@ func (s *Server) enter(c *conn) error {
 	if evicted != nil {
 		// Its peer would take a second to say goodbye, and a flood all descriptors.
 		// Its own goroutine, once told, may be the first to close it.
-		closeWithReset(evicted.nc.socket)
+		socket.ResetOnClose(evicted.nc.socket)
 		evicted.end(ReasonMadeRoom, nil)
 		_ = evicted.nc.socket.Close()
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 )
 
 // transport is the way to a peer: a socket, with TLS on top or not.
@@ -19,37 +21,25 @@ type transport struct {
 	records *recordBuffer
 	// direct writes to the socket without waiting; nil where that cannot be
 	// done.
-	direct *directWriter
+	direct *socket.Writer
 }
 
 // newTransport makes the transport of a session on a socket, as TLS if there
 // is a configuration for it.
-func newTransport(socket net.Conn, config *tls.Config) *transport {
-	t := &transport{Conn: socket, socket: socket, direct: newDirectWriter(innermost(socket))}
+func newTransport(nc net.Conn, config *tls.Config) *transport {
+	t := &transport{Conn: nc, socket: nc, direct: socket.NewWriter(socket.Innermost(nc))}
 	if config != nil {
-		t.records = &recordBuffer{Conn: socket}
+		t.records = &recordBuffer{Conn: nc}
 		t.secure = tls.Server(t.records, config)
 		t.Conn = t.secure
 	}
 	return t
 }
 
-// innermost returns the connection below all wrappers: they have neither
-// vectored writes nor socket options.
-func innermost(nc net.Conn) net.Conn {
-	for {
-		wrapper, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nc
-		}
-		nc = wrapper.NetConn()
-	}
-}
-
 // writeNow writes as much of the step as the socket takes at once. It must not
 // be called where direct is nil.
 func (t *transport) writeNow(b *batch) (int, error) {
-	n, err := t.direct.write(b.step, &b.direct, false)
+	n, err := t.direct.Write(b.step, &b.direct, false)
 	b.consume(n)
 	return n, err
 }
@@ -58,10 +48,10 @@ func (t *transport) writeNow(b *batch) (int, error) {
 // in one system call where the socket is TCP and has room.
 func (t *transport) write(b *batch) (int, error) {
 	if t.direct == nil {
-		n, err := b.step.WriteTo(innermost(t.socket))
+		n, err := b.step.WriteTo(socket.Innermost(t.socket))
 		return int(n), err
 	}
-	n, err := t.direct.write(b.step, &b.direct, true)
+	n, err := t.direct.Write(b.step, &b.direct, true)
 	b.consume(n)
 	return n, err
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -328,12 +329,12 @@ func TestBatchFailsWithTheSocket(t *testing.T) {
 }
 
 func TestTransportKnowsItsSocket(t *testing.T) {
-	socket := &sink{}
-	wrapped := &access.ProxyConn{Conn: socket}
+	under := &sink{}
+	wrapped := &access.ProxyConn{Conn: under}
 	for _, config := range []*tls.Config{nil, serverTLS()} {
 		nc := newTransport(wrapped, config)
-		if nc.socket != net.Conn(wrapped) || innermost(nc.Conn) != net.Conn(socket) {
-			t.Errorf("socket %T, innermost %T", nc.socket, innermost(nc.Conn))
+		if nc.socket != net.Conn(wrapped) || socket.Innermost(nc.Conn) != net.Conn(under) {
+			t.Errorf("socket %T, innermost %T", nc.socket, socket.Innermost(nc.Conn))
 		}
 		if (nc.secure != nil) != (config != nil) {
 			t.Errorf("secure is %v", nc.secure)

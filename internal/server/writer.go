@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -25,13 +26,6 @@ const (
 	controlBatch = 4 << 10
 )
 
-// The states of a writer's turn.
-const (
-	turnFree  uint32 = iota
-	turnTaken        // somebody writes
-	turnAgain        // somebody writes, and has to look for more when done
-)
-
 // writer owns the writing side of a connection's socket. Other goroutines hand
 // it answers and orders. It has no goroutine of its own: whoever wakes it while
 // nobody else does takes the turn and writes what there is, as far as that goes
@@ -40,7 +34,7 @@ const (
 type writer struct {
 	c *conn
 	// turn is who may write: one at a time.
-	turn atomic.Uint32
+	turn socket.Turn
 	// written counts the bytes that the socket took, at writtenAt for the last
 	// time on the server's clock.
 	written   atomic.Uint64
@@ -127,31 +121,9 @@ func (w *writer) Wake() { w.wake(true) }
 func (w *writer) flush() { w.wake(false) }
 
 func (w *writer) wake(pass bool) {
-	if w.takeTurn() {
+	if w.turn.Take() {
 		w.serve(pass)
 	}
-}
-
-// takeTurn reports whether the caller has the turn now; whoever has it looks
-// again otherwise.
-func (w *writer) takeTurn() bool {
-	for {
-		if w.turn.CompareAndSwap(turnFree, turnTaken) {
-			return true
-		}
-		if w.turn.CompareAndSwap(turnTaken, turnAgain) || w.turn.Load() == turnAgain {
-			return false
-		}
-	}
-}
-
-// giveTurn reports whether the turn is given back; if not, there is more to do.
-func (w *writer) giveTurn() bool {
-	if w.turn.CompareAndSwap(turnTaken, turnFree) {
-		return true
-	}
-	w.turn.Store(turnTaken)
-	return false
 }
 
 // serve uses the turn for one batch, or hands it to a goroutine.
@@ -173,7 +145,7 @@ func (w *writer) serve(pass bool) {
 			b.recycle()
 			close(w.done)
 			return
-		case w.giveTurn():
+		case w.turn.Give():
 			b.recycle()
 			return
 		}
@@ -216,7 +188,7 @@ func (w *writer) drain(b *batch) {
 			b.recycle()
 			close(w.done)
 			return
-		case w.giveTurn():
+		case w.turn.Give():
 			b.recycle()
 			return
 		}

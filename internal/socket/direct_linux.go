@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package server
+package socket
 
 import (
 	"net"
@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// directWriter writes to a TCP socket without waiting: what the socket does not
+// Writer writes to a TCP socket without waiting: what the socket does not
 // take at once is left. It spares the viewers a goroutine each, and the system
 // calls the way through the scheduler, which costs more than the kernel needs
-// for a small write. It belongs to whoever has the writer's turn.
-type directWriter struct {
+// for a small write. It belongs to whoever has the turn of the connection.
+type Writer struct {
 	raw syscall.RawConn
 	// once and waiting are what raw runs; made once, or each write would
 	// allocate them.
@@ -26,12 +26,12 @@ type directWriter struct {
 	errno   syscall.Errno
 }
 
-// directBatch is the memory of a direct write, kept in the batch so that idle
+// Vectors is the memory of a direct write, apart from the Writer so that idle
 // connections have none.
-type directBatch struct{ vectors []unix.Iovec }
+type Vectors struct{ iovecs []unix.Iovec }
 
-// newDirectWriter returns nil for what is no TCP socket.
-func newDirectWriter(nc net.Conn) *directWriter {
+// NewWriter returns nil for what is no TCP socket, as is any wrapper of one.
+func NewWriter(nc net.Conn) *Writer {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -40,23 +40,23 @@ func newDirectWriter(nc net.Conn) *directWriter {
 	if err != nil {
 		return nil
 	}
-	d := &directWriter{raw: raw}
+	d := &Writer{raw: raw}
 	d.waiting = d.try
 	d.once = func(fd uintptr) { d.try(fd) }
 	return d
 }
 
-// write returns how many bytes the socket took, which are less than given if
+// Write returns how many bytes the socket took, which are less than given if
 // it is full. If it may wait, as long as the write deadline allows, the socket
 // took at least one.
-func (d *directWriter) write(step net.Buffers, memory *directBatch, wait bool) (int, error) {
-	vectors := memory.vectors[:0]
+func (d *Writer) Write(step net.Buffers, memory *Vectors, wait bool) (int, error) {
+	vectors := memory.iovecs[:0]
 	for _, v := range step {
 		piece := unix.Iovec{Base: unsafe.SliceData(v)} // #nosec G103 -- the slice stays in step
 		piece.SetLen(len(v))
 		vectors = append(vectors, piece)
 	}
-	memory.vectors, d.vectors, d.n, d.errno = vectors, vectors, 0, 0
+	memory.iovecs, d.vectors, d.n, d.errno = vectors, vectors, 0, 0
 	var err error
 	if wait {
 		err = d.raw.Write(d.waiting)
@@ -73,7 +73,7 @@ func (d *directWriter) write(step net.Buffers, memory *directBatch, wait bool) (
 
 // send writes one vector with a call of its own, which the kernel has less work
 // with: it is what nearly all viewers get in a pass.
-func (d *directWriter) send(fd uintptr) (n uintptr, errno syscall.Errno) {
+func (d *Writer) send(fd uintptr) (n uintptr, errno syscall.Errno) {
 	// The vectors and what they point to are held by d and the batch.
 	if len(d.vectors) == 1 {
 		v := &d.vectors[0]
@@ -89,7 +89,7 @@ func (d *directWriter) send(fd uintptr) (n uintptr, errno syscall.Errno) {
 // try makes the system call, and reports false if the socket is full. It never
 // blocks, since the descriptor is non-blocking, so that the scheduler need not
 // know of it.
-func (d *directWriter) try(fd uintptr) bool {
+func (d *Writer) try(fd uintptr) bool {
 	for {
 		n, errno := d.send(fd)
 		switch errno {

@@ -26,6 +26,7 @@ type places struct {
 	limit, newcomerLimit int // 0 for none
 	taken                map[*conn]struct{}
 	newcomers            list.List // of *conn, the oldest first
+	guests               int       // places of other protocols
 }
 
 func newPlaces(limit int) places {
@@ -41,7 +42,7 @@ func (p *places) enter(c *conn) (evicted *conn, ok bool) {
 	case p.newcomers.Len() >= p.newcomerLimit:
 		evicted = p.newcomers.Front().Value.(*conn)
 		p.leave(evicted)
-	case len(p.taken) >= p.limit:
+	case len(p.taken)+p.guests >= p.limit:
 		return nil, false
 	}
 	p.taken[c] = struct{}{}
@@ -123,5 +124,5 @@ func (s *Server) open() []*conn {
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.places.taken)
+	return len(s.places.taken) + s.places.guests
 }

@@ -1,0 +1,275 @@
+package httpflv
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
+var ErrServerClosed = http.ErrServerClosed
+
+// Server serves viewers over HTTP on any number of listeners.
+type Server struct {
+	options Options
+	epoch   time.Time
+	nextID  atomic.Uint64
+
+	mu       sync.Mutex // guards what follows
+	stopping bool
+	closed   bool
+	servers  []*http.Server
+	viewers  map[*viewer]struct{}
+
+	// running counts the goroutines of all viewers.
+	running sync.WaitGroup
+}
+
+// New returns a server that waits for its first [Server.Serve].
+func New(options Options) *Server {
+	if options.PlayWait == 0 || options.PlayWait > waitLimit {
+		options.PlayWait = waitLimit
+	}
+	return &Server{options: options, epoch: time.Now(), viewers: make(map[*viewer]struct{})}
+}
+
+// now is the time on the server's clock, which never steps back.
+func (s *Server) now() time.Duration { return time.Since(s.epoch) }
+
+// Serve serves HTTP/1.1 on l until the server is stopped, and then returns
+// [ErrServerClosed]. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	h, err := s.newHTTP(nil)
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	return h.Serve(&gate{l, s})
+}
+
+// ServeTLS is Serve for HTTPS: HTTP/1.1 and HTTP/2.
+func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
+	h, err := s.newHTTP(config.Clone())
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	return h.ServeTLS(&gate{l, s}, "", "")
+}
+
+func (s *Server) newHTTP(config *tls.Config) (*http.Server, error) {
+	h := &http.Server{
+		Handler:           http.HandlerFunc(s.handle),
+		TLSConfig:         config,
+		ReadHeaderTimeout: requestTimeout,
+		ReadTimeout:       requestTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ConnContext:       withPeer,
+		// What fails before there is a request is no more news than port scans are.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			SendPingTimeout:      pingEach,
+			PingTimeout:          pongTimeout - pingEach,
+		},
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return nil, ErrServerClosed
+	}
+	s.servers = append(s.servers, h)
+	return h, nil
+}
+
+// handle serves one request.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+	addr, refused := clientOf(r.Context(), r.RemoteAddr)
+	allowed := s.permit(w.Header(), r)
+	request, ok := s.parseRequest(r)
+	switch {
+	case refused != "":
+		s.refuse(w, addr.String(), refused)
+	case r.Method == http.MethodOptions:
+		preflight(w)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", allowedMethods)
+		http.Error(w, "This is for players.", http.StatusMethodNotAllowed)
+	case !s.options.Players.Contains(addr.Addr()):
+		s.refuse(w, addr.String(), ReasonPlayDenied)
+	case !allowed && wantsWebSocket(r):
+		s.refuse(w, addr.String(), ReasonOrigin)
+	case !ok:
+		s.refuse(w, addr.String(), ReasonBadName)
+	case r.Method == http.MethodHead:
+		mediaHeader(w.Header())
+	default:
+		s.play(w, r, newViewer(s, request, addr, r))
+	}
+}
+
+// mediaHeader is that of an answer with media.
+func mediaHeader(h http.Header) {
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold media back for a buffer of its own
+}
+
+// refuse answers that there is nothing to play.
+func (s *Server) refuse(w http.ResponseWriter, addr string, reason stream.Reason) {
+	if s.options.LogRequests {
+		s.options.Host.LogRefusal(s.options.Log, slog.LevelInfo, reason, "refused", "addr", addr, "reason", string(reason))
+	}
+	answer(w, answerOf(reason))
+}
+
+// answer says no more than the status.
+func answer(w http.ResponseWriter, status int) {
+	w.Header().Set("Cache-Control", "no-store")
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(int(idleTimeout/time.Second)))
+	}
+	http.Error(w, http.StatusText(status), status)
+}
+
+// Preview returns a handler that plays a channel without its key, over WebSocket
+// only and for pages of the same host. Whoever mounts it has made sure that the
+// client may see the channel; its connection takes no place of this server.
+func (s *Server) Preview(channel string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		addr, _ := clientOf(r.Context(), r.RemoteAddr)
+		origin := r.Header.Get("Origin")
+		switch {
+		case r.Method != http.MethodGet || !wantsWebSocket(r):
+			w.Header().Set("Upgrade", "websocket")
+			answer(w, http.StatusUpgradeRequired)
+		case origin != "" && !sameOrigin(origin, r):
+			s.refuse(w, addr.String(), ReasonOrigin)
+		case !s.validID(channel):
+			s.refuse(w, addr.String(), ReasonBadName)
+		default:
+			s.play(w, r, newViewer(s, s.wish(request{channel: channel, trusted: true}, r), addr, r))
+		}
+	})
+}
+
+// Sessions describes those who play at the moment.
+func (s *Server) Sessions() []stream.Session {
+	viewers := s.open()
+	sessions := make([]stream.Session, len(viewers))
+	for i, v := range viewers {
+		sessions[i] = v.session()
+	}
+	return sessions
+}
+
+// enter registers a viewer, unless the server is stopping.
+func (s *Server) enter(v *viewer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.viewers[v] = struct{}{}
+	s.running.Add(1)
+	return true
+}
+
+// leave ends what enter began.
+func (s *Server) leave(v *viewer) {
+	s.mu.Lock()
+	delete(s.viewers, v)
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+func (s *Server) open() []*viewer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.viewers))
+}
+
+// Shutdown stops accepting, ends every viewer, and waits until the last one is
+// gone. If ctx ends first, the rest is cut off and the error of ctx returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	servers := s.stop()
+	done := make(chan error, 1)
+	go func() {
+		failed := make([]error, 0, len(servers))
+		for _, h := range servers {
+			failed = append(failed, h.Shutdown(ctx))
+		}
+		s.running.Wait()
+		done <- errors.Join(failed...)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		err := s.Close()
+		return errors.Join(ctx.Err(), err, <-done)
+	}
+}
+
+// Close stops accepting and cuts every connection off.
+func (s *Server) Close() error {
+	servers := s.stop()
+	failed := make([]error, 0, len(servers))
+	for _, h := range servers {
+		failed = append(failed, h.Close())
+	}
+	for _, v := range s.cutOff() {
+		v.out.cut()
+	}
+	return errors.Join(failed...)
+}
+
+// attach gives a viewer its way, which is cut if it is too late.
+func (s *Server) attach(v *viewer, o outlet) {
+	s.mu.Lock()
+	v.out, v.attached = o, true
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		o.cut()
+	}
+}
+
+// cutOff returns the viewers who have a way, and lets no other have one.
+func (s *Server) cutOff() []*viewer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	var attached []*viewer
+	for v := range s.viewers {
+		if v.attached {
+			attached = append(attached, v)
+		}
+	}
+	return attached
+}
+
+// stop ends all viewers, and lets none in any more.
+func (s *Server) stop() []*http.Server {
+	s.mu.Lock()
+	s.stopping = true
+	servers := slices.Clone(s.servers)
+	s.mu.Unlock()
+	for _, v := range s.open() {
+		v.end(ReasonShutdown)
+	}
+	return servers
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/command"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/httpflv"
 	"github.com/AgustinSRG/rtmp-server/internal/logs"
 	"github.com/AgustinSRG/rtmp-server/internal/metrics"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
@@ -31,6 +32,7 @@ type App struct {
 	drain     time.Duration
 	listeners listeners
 	server    *server.Server
+	http      *httpflv.Server
 	panics    *logs.Panics
 	// background parts run beside the server until it has stopped.
 	background []func(context.Context) error
@@ -61,8 +63,10 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		a.listeners.close()
 		return nil, err
 	}
+	limiter := access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix)
 	places := connections(settings.MaxConnections, openFiles(), log)
-	a.server = server.New(a.serverOptions(settings, registry, budgets, places))
+	a.server = server.New(a.serverOptions(settings, registry, budgets, limiter, places))
+	a.http = newHTTP(settings, registry, limiter, a.server, log)
 	a.admin = newAdministration(a.listeners.admin, settings, &source{
 		registry: registry, server: a.server, settings: settings, limit: places, metrics: a.metrics.Handler(),
 	}, log)
@@ -81,13 +85,13 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	return a, nil
 }
 
-func (a *App) serverOptions(settings config.Settings, registry *stream.Registry, budgets budgets, places int) server.Options {
+func (a *App) serverOptions(settings config.Settings, registry *stream.Registry, budgets budgets, limiter *access.Limiter, places int) server.Options {
 	return server.Options{
 		Registry:       registry,
 		Authorizer:     a.authority,
 		MaxConnections: places,
 		MaxIncomplete:  budgets.incomplete,
-		Limiter:        access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
+		Limiter:        limiter,
 		Guesses:        access.NewGuesses(settings.KeyGuesses, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
 		Players:        settings.PlayWhitelist,
 		ChunkSize:      settings.ChunkSize,
@@ -139,7 +143,7 @@ func (a *App) run(ctx context.Context) error {
 	for _, run := range a.background {
 		running.Go(func() { a.keepRunning(background, run) })
 	}
-	broken := a.listeners.serve(a.server, a.log)
+	broken := a.listeners.serve(a.server, a.http, a.log)
 	var err error
 	select {
 	case err = <-broken:
@@ -166,13 +170,21 @@ func (a *App) stop(ctx context.Context, stopBackground context.CancelFunc) {
 	defer cancel()
 	sessions, cancelSessions := context.WithTimeout(all, sessionsTimeout)
 	defer cancelSessions()
-	if err := a.server.Shutdown(sessions); err != nil {
+	if err := a.shutdown(sessions); err != nil {
 		a.log.Warn("connections cut off", "error", err)
 	}
 	stopBackground()
 	if err := a.authority.Shutdown(all); err != nil && !errors.Is(err, context.Canceled) {
 		a.log.Warn("stop events left", "error", err)
 	}
+}
+
+// shutdown ends the sessions of all protocols at the same time.
+func (a *App) shutdown(ctx context.Context) error {
+	viewers := make(chan error, 1)
+	go func() { viewers <- a.http.Shutdown(ctx) }()
+	err := a.server.Shutdown(ctx)
+	return errors.Join(err, <-viewers)
 }
 
 // Run builds the server, serves until ctx ends, and stops it.

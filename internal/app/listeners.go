@@ -12,6 +12,7 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/httpflv"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 )
 
@@ -20,9 +21,10 @@ import (
 const proxyTimeout = 5 * time.Second
 
 // listeners are the ports of the server: RTMP, RTMPS if there is a certificate,
-// and the administration.
+// HTTP and HTTPS if they are asked for, and the administration.
 type listeners struct {
 	plain, secure net.Listener // secure may be nil
+	http, https   net.Listener // may be nil
 	admin         net.Listener // may be nil
 	certificate   *access.Certificate
 	reloadCheck   time.Duration
@@ -40,10 +42,22 @@ func listen(ctx context.Context, s config.Settings, log *slog.Logger) (listeners
 	if l.plain, err = open(ctx, s, s.RTMPPort); err != nil {
 		return listeners{}, fmt.Errorf("open RTMP port: %w", err)
 	}
-	if l.certificate != nil {
-		if l.secure, err = open(ctx, s, s.TLS.Port); err != nil {
+	for _, port := range []struct {
+		protocol string
+		wanted   bool
+		number   int
+		listener *net.Listener
+	}{
+		{"RTMPS", l.certificate != nil, s.TLS.Port, &l.secure},
+		{"HTTP", s.HTTP.Port != 0, s.HTTP.Port, &l.http},
+		{"HTTPS", s.HTTP.SecurePort != 0, s.HTTP.SecurePort, &l.https},
+	} {
+		if !port.wanted {
+			continue
+		}
+		if *port.listener, err = open(ctx, s, port.number); err != nil {
 			l.close()
-			return listeners{}, fmt.Errorf("open RTMPS port: %w", err)
+			return listeners{}, fmt.Errorf("open %s port: %w", port.protocol, err)
 		}
 	}
 	if l.admin, err = openAdministration(ctx, s.Admin, log); err != nil {
@@ -67,12 +81,12 @@ func (l listeners) port() int { return l.plain.Addr().(*net.TCPAddr).Port }
 
 // serve has the server accept on every port, and returns at once. The channel
 // gets the errors of ports that broke, and is closed when all have ended.
-func (l listeners) serve(s *server.Server, log *slog.Logger) <-chan error {
-	broken := make(chan error, 2)
+func (l listeners) serve(s *server.Server, h *httpflv.Server, log *slog.Logger) <-chan error {
+	broken := make(chan error, 4)
 	var running sync.WaitGroup
 	accept := func(protocol string, on net.Listener, serve func(net.Listener) error) {
 		running.Go(func() {
-			if err := serve(on); !errors.Is(err, server.ErrServerClosed) {
+			if err := serve(on); !errors.Is(err, server.ErrServerClosed) && !errors.Is(err, httpflv.ErrServerClosed) {
 				broken <- fmt.Errorf("serve %s: %w", protocol, err)
 			}
 		})
@@ -82,6 +96,14 @@ func (l listeners) serve(s *server.Server, log *slog.Logger) <-chan error {
 	if l.secure != nil {
 		accept("rtmps", l.secure, func(on net.Listener) error {
 			return s.ServeTLS(on, l.certificate.TLSConfig())
+		})
+	}
+	if l.http != nil {
+		accept("http", l.http, h.Serve)
+	}
+	if l.https != nil {
+		accept("https", l.https, func(on net.Listener) error {
+			return h.ServeTLS(on, l.certificate.TLSConfig())
 		})
 	}
 	go func() {
@@ -100,7 +122,7 @@ func (l listeners) watch(ctx context.Context) error {
 }
 
 func (l listeners) close() {
-	for _, listener := range []net.Listener{l.plain, l.secure, l.admin} {
+	for _, listener := range []net.Listener{l.plain, l.secure, l.http, l.https, l.admin} {
 		if listener != nil {
 			_ = listener.Close()
 		}

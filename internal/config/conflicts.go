@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // conflicts returns an error that joins one for each pair of settings that cannot stand together, or not alone.
@@ -20,6 +21,8 @@ func (s Settings) conflicts(lookup Lookup) error {
 		"CALLBACK_URL is set and JWT_SECRET is not: expected both, since an unsigned callback proves nothing")
 	check(given("SSL_CERT") != given("SSL_KEY"), "SSL_CERT and SSL_KEY: expected both or neither")
 	check(s.TLS.Enabled() && s.TLS.Port == s.RTMPPort && s.TLS.Port != 0, "SSL_PORT and RTMP_PORT: expected different ports")
+	check(s.HTTP.SecurePort != 0 && !s.TLS.Enabled(), "HTTPS_PORT is set and SSL_CERT and SSL_KEY are not: expected all three")
+	check(s.portsMeet(), "HTTP_PORT and HTTPS_PORT: expected ports that no other setting has")
 	check(s.Control.Use && !given("CONTROL_BASE_URL"), "CONTROL_USE is set and CONTROL_BASE_URL is not: expected both")
 	check(s.Control.Use && !given("CONTROL_SECRET"), "CONTROL_USE is set and CONTROL_SECRET is not: expected both")
 	check(!isLoopback(s.Admin.Address) && !given("ADMIN_TOKEN"),
@@ -35,6 +38,21 @@ func isLoopback(hostport string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// portsMeet reports whether a port of HTTP is taken by another setting.
+func (s Settings) portsMeet() bool {
+	taken := []int{s.RTMPPort}
+	if s.TLS.Enabled() {
+		taken = append(taken, s.TLS.Port)
+	}
+	for _, port := range []int{s.HTTP.Port, s.HTTP.SecurePort} {
+		if port != 0 && slices.Contains(taken, port) {
+			return true
+		}
+		taken = append(taken, port)
+	}
+	return false
 }
 
 // goodSecret is the length from which a secret for HS256 is as strong as the signature (RFC 7518 section 3.2).

@@ -45,6 +45,7 @@ type Settings struct {
 	Redis    Redis
 	TLS      TLS
 	Admin    Admin
+	HTTP     HTTP
 
 	// ProxyFrom are the load balancers whose word counts for a client's address.
 	ProxyFrom access.List

@@ -26,6 +26,7 @@ const (
 	groupCallback  = "Event callback"
 	groupRedis     = "Commands by Redis"
 	groupTLS       = "RTMPS"
+	groupHTTP      = "Viewers over HTTP"
 	groupControl   = "Control server"
 	groupAdmin     = "Administration"
 	groupLogging   = "Logging"
@@ -222,6 +223,19 @@ var table = []row{
 		group: groupTLS, name: "SSL_CHECK_RELOAD_SECONDS", fallback: "60",
 		help:   "how often to look whether those files have changed, 0 for never",
 		parser: number(func(s *Settings) *time.Duration { return &s.TLS.ReloadCheckEach }, 0, maxReloadCheck, time.Second),
+	},
+	{
+		group: groupHTTP, name: "HTTP_PORT", fallback: no, help: "port on which viewers play by HTTP and WebSocket",
+		parser: optionalPort(func(s *Settings) *int { return &s.HTTP.Port }),
+	},
+	{
+		group: groupHTTP, name: "HTTPS_PORT", fallback: no, help: "port likewise for HTTPS, with the certificate of RTMPS",
+		parser: optionalPort(func(s *Settings) *int { return &s.HTTP.SecurePort }),
+	},
+	{
+		group: groupHTTP, name: "HTTP_CORS_ORIGIN", fallback: everyOrigin,
+		help:   "origin of the pages that may play, beside those of the same host",
+		parser: origin(func(s *Settings) *string { return &s.HTTP.Origin }),
 	},
 	{
 		group: groupControl, name: "CONTROL_USE", fallback: no, help: "ask a control server by WebSocket in place of the callback",

@@ -69,6 +69,9 @@ var settingValues = map[string]struct {
 	"SSL_CERT":                 {"", same("c.pem"), same("/nowhere/a cert.pem"), []string{"c\x01"}},
 	"SSL_KEY":                  {"", same("k.pem"), same("/nowhere/a key.pem"), []string{"k\x01"}},
 	"SSL_CHECK_RELOAD_SECONDS": {"60", same("0"), same("86400"), []string{"x", "-1", "86401"}},
+	"HTTP_PORT":                {"NO", same("1"), same("65535"), []string{"x", "-1", "65536", "YES"}},
+	"HTTPS_PORT":               {"NO", same("1"), same("65535"), []string{"x", "-1", "65536", "YES"}},
+	"HTTP_CORS_ORIGIN":         {"*", value{"off", "NO"}, same("https://example.com"), []string{"x", "https://example.com/"}},
 	"CONTROL_USE":              {"NO", value{"0", "NO"}, value{"on", "YES"}, []string{"x"}},
 	"CONTROL_BASE_URL": {"", value{"ws://h", "ws://h"}, value{"https://h:65535/base", "https://h:65535/base"},
 		[]string{marker, "rtmp://" + marker, "ws://h/#" + marker}},
@@ -90,6 +93,7 @@ var companions = map[string][]string{
 	"CALLBACK_URL": {"JWT_SECRET=companion"},
 	"SSL_CERT":     {"SSL_KEY=companion.pem"},
 	"SSL_KEY":      {"SSL_CERT=companion.pem"},
+	"HTTPS_PORT":   {"SSL_CERT=companion.pem", "SSL_KEY=companion.pem"},
 	"CONTROL_USE":  {"CONTROL_BASE_URL=ws://127.0.0.1:1", "CONTROL_SECRET=companion"},
 }
 

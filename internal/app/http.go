@@ -1,0 +1,44 @@
+package app
+
+import (
+	"log/slog"
+
+	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/httpflv"
+	"github.com/AgustinSRG/rtmp-server/internal/media"
+	"github.com/AgustinSRG/rtmp-server/internal/server"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
+
+// newHTTP builds the server of viewers over HTTP, which shares its bounds with that
+// of RTMP.
+func newHTTP(s config.Settings, registry *stream.Registry, limiter *access.Limiter, host *server.Server, log *slog.Logger) *httpflv.Server {
+	options := httpflv.Options{
+		Registry:    registry,
+		Host:        host,
+		Limiter:     limiter,
+		Players:     s.PlayWhitelist,
+		IDMaxLength: s.IDMaxLength,
+		PlayWait:    s.PlayWait,
+		Origin:      s.HTTP.Origin,
+		HEVC:        hevcForms[s.PlayHEVC],
+		Log:         log,
+		LogRequests: s.LogRequests,
+	}
+	if s.PlayEnhanced == config.PlayPermissive {
+		options.Enhanced = media.AllCodecs
+	}
+	if options.HEVC == media.HEVCByFourCC && options.Enhanced == 0 {
+		options.HEVC = media.HEVCAsPublished
+	}
+	return httpflv.New(options)
+}
+
+// hevcForms are the forms of H.265 for viewers over HTTP, who announce nothing.
+var hevcForms = map[config.PlayHEVC]media.HEVCForm{
+	config.HEVCAuto:      media.HEVCAsPublished,
+	config.HEVCFourCC:    media.HEVCByFourCC,
+	config.HEVCLegacy:    media.HEVCByCodecID,
+	config.HEVCPublished: media.HEVCAsPublished,
+}

@@ -116,6 +116,9 @@ func (o Options) check() ([]target, error) {
 	if err != nil {
 		problems = append(problems, err)
 	}
+	if err == nil && o.Publishers > 0 && targets[0].web != webNone {
+		problems = append(problems, errors.New("nothing can be published over HTTP: use -publishers 0, and another bench that publishes"))
+	}
 	return targets, errors.Join(problems...)
 }
 

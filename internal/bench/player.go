@@ -20,6 +20,7 @@ type player struct {
 	skip  int
 
 	chunks   chunkParser
+	web      webParser // in place of all that, over HTTP
 	acks     rtmp.AckWindow
 	received uint64
 	joined   bool
@@ -34,6 +35,10 @@ const (
 // start begins a connection: it forgets the last one, except for the progress
 // of the stream, and appends C0 and C1.
 func (p *player) start(out []byte) []byte {
+	if p.target.web != webNone {
+		p.joined = false
+		return p.web.request(p.target, out)
+	}
 	p.hello = make([]byte, 0, 1+rtmp.HandshakeSize)
 	p.skip = rtmp.HandshakeSize
 	p.chunks.reset()
@@ -53,6 +58,9 @@ func (p *player) start(out []byte) []byte {
 // the connection is of no use.
 func (p *player) feed(now int64, in, out []byte, t *tally) ([]byte, error) {
 	t.wire += int64(len(in))
+	if p.target.web != webNone {
+		return out, p.feedWeb(now, in, t)
+	}
 	if p.skip > 0 {
 		var err error
 		if in, out, err = p.shake(in, out); err != nil {

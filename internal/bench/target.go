@@ -16,7 +16,8 @@ type target struct {
 	addr   string // host:port
 	tcURL  string // up to and including the app
 	app    string
-	name   string
+	name   string // over HTTP the whole path
+	web    web
 }
 
 // placeholder is replaced by the number of the stream.
@@ -39,22 +40,32 @@ func targetsOf(raw string, n int) ([]target, error) {
 	return targets, nil
 }
 
-var errURL = errors.New("the URL must be rtmp://HOST[:PORT]/APP/NAME, or rtmps:// likewise")
+var errURL = errors.New("the URL must be rtmp://HOST[:PORT]/APP/NAME, or rtmps://, http://, https://, ws:// or wss:// likewise")
+
+// schemes are those of URLs that can be played. Only RTMP is published to.
+var schemes = map[string]struct {
+	port   string
+	secure bool
+	web    web
+}{
+	"rtmp":  {"1935", false, webNone},
+	"rtmps": {"443", true, webNone},
+	"http":  {"80", false, webHTTP},
+	"https": {"443", true, webHTTP},
+	"ws":    {"80", false, webSocket},
+	"wss":   {"443", true, webSocket},
+}
 
 func parseTarget(raw string) (target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return target{}, fmt.Errorf("%w: %w", errURL, err)
 	}
-	port := u.Port()
-	switch u.Scheme {
-	case "rtmp":
-		port = orElse(port, "1935")
-	case "rtmps":
-		port = orElse(port, "443")
-	default:
+	scheme, ok := schemes[u.Scheme]
+	if !ok {
 		return target{}, errURL
 	}
+	port := orElse(u.Port(), scheme.port)
 	_, path, _ := strings.Cut(raw, "://")
 	_, path, _ = strings.Cut(path, "/")
 	query := ""
@@ -66,8 +77,11 @@ func parseTarget(raw string) (target, error) {
 		return target{}, errURL
 	}
 	addr := net.JoinHostPort(u.Hostname(), port)
+	if scheme.web != webNone {
+		return target{secure: scheme.secure, host: u.Hostname(), addr: addr, name: "/" + path + query, web: scheme.web}, nil
+	}
 	return target{
-		secure: u.Scheme == "rtmps",
+		secure: scheme.secure,
 		host:   u.Hostname(),
 		addr:   addr,
 		app:    path[:at],

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
@@ -31,6 +32,7 @@ const maxAnswer = 8 << 10
 // webParser finds the tags in an answer that comes in pieces of any size.
 type webParser struct {
 	socket bool
+	chunks bool   // the body comes in chunks
 	answer []byte // the header of the answer, nil once it is complete
 	skip   int    // of what is not looked at: back pointers, the rest of payloads
 
@@ -65,13 +67,17 @@ func (w *webParser) feed(in []byte, take func(arrival)) error {
 			return err
 		}
 	}
-	if !w.socket {
+	if !w.socket && !w.chunks {
 		return w.tags(in, take)
+	}
+	header := w.frameHeader
+	if w.chunks {
+		header = w.chunkHeader
 	}
 	for len(in) > 0 {
 		if w.left == 0 {
 			var err error
-			if in, err = w.frameHeader(in); err != nil || w.left == 0 {
+			if in, err = header(in); err != nil || w.left == 0 {
 				if err != nil || len(in) == 0 {
 					return err
 				}
@@ -109,6 +115,7 @@ func (w *webParser) read(in []byte) ([]byte, error) {
 	if !bytes.Contains(line, []byte(want)) {
 		return nil, fmt.Errorf("%w: %s", errAnswer, line)
 	}
+	w.chunks = bytes.Contains(bytes.ToLower(w.answer[:end]), []byte("transfer-encoding: chunked"))
 	w.answer = nil
 	return in[end+4-before:], nil
 }
@@ -137,6 +144,33 @@ func (w *webParser) frameHeader(in []byte) ([]byte, error) {
 	}
 	w.aside = code > 8
 	return in, nil
+}
+
+// maxLine is the longest line before a chunk.
+const maxLine = 64
+
+// chunkHeader takes the line with the size of a chunk, as far as it is there, or
+// the end of line behind one.
+func (w *webParser) chunkHeader(in []byte) ([]byte, error) {
+	line, rest, whole := bytes.Cut(in, []byte("\n"))
+	if len(w.frame)+len(line) > maxLine {
+		return nil, fmt.Errorf("%w with a chunk without a size", errAnswer)
+	}
+	w.frame = append(w.frame, line...)
+	if !whole {
+		return nil, nil
+	}
+	text := bytes.TrimRight(w.frame, "\r")
+	w.frame = w.frame[:0]
+	if len(text) == 0 {
+		return rest, nil
+	}
+	size, err := strconv.ParseUint(string(text), 16, 31)
+	if err != nil || size == 0 {
+		return nil, fmt.Errorf("%w: the body ends with chunk %q", errAnswer, text)
+	}
+	w.left = int(size)
+	return rest, nil
 }
 
 // frameHeaderSize returns how long the header is that begins so.

@@ -31,12 +31,18 @@ func framed(b []byte) []byte {
 	return append(out, 0x82, 127, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
+// chunked cuts bytes into two chunks.
+func chunked(b []byte) string {
+	return fmt.Sprintf("14\r\n%s\r\n%X\r\n%s\r\n", b[:20], len(b)-20, b[20:])
+}
+
 func TestTagsAreFoundInPiecesOfAnySize(t *testing.T) {
 	for _, c := range []struct {
 		way  web
 		text string
 	}{
 		{webHTTP, "HTTP/1.1 200 OK\r\nA: b\r\n\r\n" + string(film())},
+		{webHTTP, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(film())},
 		{webSocket, "HTTP/1.1 101 Switching Protocols\r\n\r\n" + string(framed(film()))},
 	} {
 		for piece := 1; piece <= len(c.text); piece++ {
@@ -65,6 +71,8 @@ func TestAnswersThatAreNoStream(t *testing.T) {
 	}{
 		{webHTTP, "HTTP/1.1 404 Not Found\r\n\r\n", errAnswer},
 		{webSocket, "HTTP/1.1 200 OK\r\n\r\n", errAnswer},
+		{webHTTP, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", errAnswer},
+		{webHTTP, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("0", 2*maxLine), errAnswer},
 		{webSocket, "HTTP/1.1 101 X\r\n\r\n\x88\x00", errAnswer},
 		{webHTTP, "HTTP/1.1 200 OK\r\n\r\nabcdefghijkl", errFLV},
 		{webHTTP, strings.Repeat("x", 2*maxAnswer), errAnswer},

@@ -3,10 +3,9 @@
 //
 // A viewer is one more kind of cursor on the log of a publication, as one of RTMP
 // is: the fan-out wakes it, and it writes what is new to it straight to its socket,
-// laid out once for all. The body of a GET has no length and ends with the
-// connection (RFC 9112 section 6.3), since tags say where they end themselves and
-// chunks would cost each viewer bytes of its own; FFmpeg, mpegts.js and proxies
-// take it. Over WebSocket each message is binary and has whole tags; the first begins
+// laid out once for all. The body of a GET comes in chunks (RFC 9112 section 7.1),
+// one for each write: without them FFmpeg takes the end of the stream for a failure.
+// To HTTP/1.0 it ends with the connection. Over WebSocket each message is binary and has whole tags; the first begins
 // with the header of the file. Over HTTP/2 the same bytes go through [net/http].
 //
 // The timestamps are those of the publication, as over RTMP: whoever joins late

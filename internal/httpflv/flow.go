@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -152,9 +153,7 @@ func (v *viewer) gather(b *batch) (ended bool) {
 	case v.head != nil && v.opened:
 		v.open(b)
 	}
-	if v.frames && b.size > 0 {
-		b.front = appendFrameHeader(b.front, ws.OpBinary, b.size)
-	}
+	v.frame(b, cause != nil)
 	if v.frames && cause != nil {
 		b.add(appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(closeCodeOf(cause.reason), string(cause.reason))))
 	}
@@ -165,12 +164,32 @@ func (v *viewer) gather(b *batch) (ended bool) {
 	return cause != nil
 }
 
+// lineEnd ends a chunk, and lastChunk a body (RFC 9112 section 7.1).
+var lineEnd, lastChunk = []byte("\r\n"), []byte("0\r\n\r\n")
+
+// frame makes the media of a batch a message of a WebSocket, or a chunk of a body.
+func (v *viewer) frame(b *batch, ended bool) {
+	switch {
+	case v.frames && b.size > 0:
+		b.front = appendFrameHeader(b.front, ws.OpBinary, b.size)
+	case v.chunked && b.size > 0:
+		b.front = append(strconv.AppendInt(b.front, int64(b.size), 16), lineEnd...)
+		b.add(lineEnd)
+	}
+	if v.chunked && v.opened && ended {
+		b.add(lastChunk)
+	}
+}
+
 // open writes the header of the answer that has the media.
 func (v *viewer) open(b *batch) {
 	if v.out.answer != nil {
 		mediaHeader(v.out.answer.Header())
 		v.out.answer.WriteHeader(http.StatusOK)
 	} else {
+		if v.chunked {
+			v.head.Set("Transfer-Encoding", "chunked")
+		}
 		b.front = appendHeader(b.front, http.StatusOK, v.head)
 	}
 	v.head = nil
@@ -204,11 +223,14 @@ func appendHeader(dst []byte, status int, h http.Header) []byte {
 // fill adds to the batch what the viewer has not got yet. In a pass of the fan-out
 // it goes no further than the others.
 func (v *viewer) fill(b *batch) {
+	if !v.opened && !v.introduce(b) {
+		return
+	}
 	if v.cursor.IsOpen() && !v.fillRun(b) {
 		v.catchUp()
 	}
 	for !b.full() {
-		if !v.cursor.IsOpen() && !v.join(b) || b.pass && v.cursor.AtJoint() {
+		if !v.cursor.IsOpen() && !v.join() || b.pass && v.cursor.AtJoint() {
 			break
 		}
 		m, err := v.cursor.Next()
@@ -241,9 +263,8 @@ func (v *viewer) fillRun(b *batch) bool {
 	return true
 }
 
-// join starts with the present publication, if there is one, and if enough is known
-// of it for the header of FLV.
-func (v *viewer) join(b *batch) bool {
+// join starts with the present publication, if there is one.
+func (v *viewer) join() bool {
 	log := v.subscription.Log()
 	if log == nil {
 		if v.met && v.subscription.Over() {
@@ -256,22 +277,30 @@ func (v *viewer) join(b *batch) bool {
 		v.waiting.Stop()
 	}
 	v.live.Store(true)
-	if !v.opened {
-		audio, video, settled := log.Kinds()
-		if !settled && !log.Ended() {
-			return false
-		}
-		if !audio && !video {
-			audio, video = true, true // so far there is only data
-		}
-		b.add(media.AppendFLVHeader(nil, audio, video))
-	}
+	v.served = false
 	v.cursor.Open(log, v.request.start)
 	if !v.opened {
 		v.cursor.Introduce()
 	}
-	v.opened, v.served = true, false
 	v.cursor.SetCapabilities(v.request.capabilities)
+	return true
+}
+
+// introduce adds the header of FLV, once enough is known of the publication. The
+// cursor stands where the viewer joined by then, so that nothing is missed.
+func (v *viewer) introduce(b *batch) bool {
+	if !v.cursor.IsOpen() && !v.join() {
+		return false
+	}
+	audio, video, settled := v.cursor.Kinds()
+	if !settled {
+		return false
+	}
+	if !audio && !video {
+		audio, video = true, true // so far there is only data
+	}
+	b.add(media.AppendFLVHeader(nil, audio, video))
+	v.opened = true
 	return true
 }
 

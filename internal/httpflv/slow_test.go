@@ -68,7 +68,7 @@ func rawHTTP(t *testing.T, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_, _ = io.WriteString(c, "GET /live/secret.flv HTTP/1.1\r\nHost: x\r\n\r\n")
+	_, _ = io.WriteString(c, "GET /live/secret.flv HTTP/1.0\r\nHost: x\r\n\r\n")
 	return c
 }
 

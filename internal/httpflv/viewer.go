@@ -33,6 +33,7 @@ type viewer struct {
 	attached bool
 	protocol stream.Protocol
 	frames   bool // it is a WebSocket
+	chunked  bool // the body is in chunks, as of HTTP/1.1
 	// subscription does not change once the turn was given for the first time.
 	subscription *stream.Subscription
 
@@ -146,6 +147,7 @@ func (v *viewer) connect(w http.ResponseWriter, r *http.Request) (*bufio.Reader,
 	if err != nil {
 		return nil, err
 	}
+	v.chunked = r.ProtoAtLeast(1, 1)
 	v.server.attach(v, connOutlet(conn))
 	return buffered.Reader, nil
 }

@@ -262,6 +262,3 @@ func (l *Log) Head() (messages uint64, arrival time.Duration) {
 	tail := l.tail.Load()
 	return tail.sequence, tail.arrival
 }
-
-// Ended reports whether the publication is over: nothing more is appended.
-func (l *Log) Ended() bool { return l.ended.Load() }

@@ -93,6 +93,14 @@ func (l *Log) Kinds() (audio, video, settled bool) {
 	return audio, video, audio && video || !l.young()
 }
 
+// Kinds is [Log.Kinds] of the cursor's log, which is settled as well once it has
+// ended.
+func (c *Cursor) Kinds() (audio, video, settled bool) {
+	ended := c.log.ended.Load()
+	audio, video, settled = c.log.Kinds()
+	return audio, video, settled || ended
+}
+
 // noteKind keeps that there is media of a kind which players can show.
 func (l *Log) noteKind(p media.Packet) {
 	if p.Type != media.Frame && p.Type != media.SequenceHeader {

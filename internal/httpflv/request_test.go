@@ -161,7 +161,7 @@ func TestAddressesAreBoundedAsOverRTMP(t *testing.T) {
 	f = newFixture(t, func(o *Options) { o.Limiter = access.NewLimiter(1, access.List{}, 0) })
 	f.publish("live").send("VAK")
 	open(t, f.watch(""), "5")
-	if _, err := insecure(t, false).Get(f.url("/live/secret.flv")); err == nil {
+	if _, err := insecure(t, false).Get(f.url("/live/secret.flv")); err == nil { //nolint:bodyclose // there is none
 		t.Error("a second connection of one address was served")
 	}
 	f.log.await(t, "connection refused", string(ReasonCrowded))
@@ -177,7 +177,7 @@ func (fullHost) LogRefusal(log *slog.Logger, level slog.Level, _ stream.Reason, 
 
 func TestAFullServerServesNobody(t *testing.T) {
 	f := newFixture(t, func(o *Options) { o.Host = fullHost{} })
-	if _, err := insecure(t, false).Get(f.url("/live/secret.flv")); err == nil {
+	if _, err := insecure(t, false).Get(f.url("/live/secret.flv")); err == nil { //nolint:bodyclose // there is none
 		t.Error("served")
 	}
 	f.log.await(t, "level=WARN", string(ReasonFull))
@@ -242,12 +242,12 @@ func TestAPreviewNeedsNoKeyButAPageOfTheSameHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, in, "5").want("VAK")
-	if _, _, err := websocket.Dial(t.Context(), admin.URL+"/live", &websocket.DialOptions{
+	if _, _, err := websocket.Dial(t.Context(), admin.URL+"/live", &websocket.DialOptions{ //nolint:bodyclose // it has none
 		HTTPHeader: http.Header{"Origin": {"https://page.example"}},
 	}); err == nil {
 		t.Error("a page of another host may look")
 	}
-	if _, _, err := websocket.Dial(t.Context(), admin.URL+"/a/b", nil); err == nil {
+	if _, _, err := websocket.Dial(t.Context(), admin.URL+"/a/b", nil); err == nil { //nolint:bodyclose // it has none
 		t.Error("what is no channel may be looked at")
 	}
 	r, err := http.Get(admin.URL + "/live")

@@ -56,7 +56,7 @@ func TestMistakesInTheArguments(t *testing.T) {
 		"-players 0 -publishers 0":        "neither",
 		"-players 25001":                  "local ports",
 		"-publishers 2 rtmp://a/b/c":      "{n}",
-		"http://a/b/c":                    "rtmp://",
+		"ftp://a/b/c":                     "rtmp://",
 		"rtmp://a/b":                      "rtmp://",
 		"rtmp://a/b/":                     "rtmp://",
 		"rtmp:///b/c":                     "rtmp://",

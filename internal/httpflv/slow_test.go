@@ -28,6 +28,26 @@ func (p *publisher) burst(groups, size int) {
 	}
 }
 
+// goOn appends groups until it is stopped: whatever is between the server and the
+// viewer is full at some point.
+func (p *publisher) goOn() (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				p.burst(1, 60_000)
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() { close(quit); <-ended }
+}
+
 // TestASlowViewerMissesWholeGroups has a viewer read again after it fell behind: it
 // goes on at a keyframe, with the headers in front.
 func TestASlowViewerMissesWholeGroups(t *testing.T) {
@@ -110,8 +130,9 @@ func TestAViewerThatDoesNotReadIsCutOff(t *testing.T) {
 				open(t, r.Body, "5")
 			}
 			began := time.Now()
-			p.burst(40, 60_000)
+			stop := p.goOn()
 			f.log.await(t, "msg=end", string(ReasonStalled))
+			stop()
 			if took := time.Since(began); took < stallTimeout/2 || took > 2*stallTimeout {
 				t.Errorf("that took %v", took)
 			}

@@ -10,11 +10,12 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 	"github.com/coder/websocket"
 )
 
 // startWithHTTP starts a server with a port for HTTP, and returns its address.
-func startWithHTTP(t *testing.T, settings ...string) (s *server, addr string) {
+func startWithHTTP(t *testing.T, settings ...string) (s *stage.Server, addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -23,8 +24,8 @@ func startWithHTTP(t *testing.T, settings ...string) (s *server, addr string) {
 	addr = l.Addr().String()
 	_ = l.Close()
 	_, port, _ := net.SplitHostPort(addr)
-	s = startServer(t, append(settings, "HTTP_PORT="+port, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")...)
-	s.awaitLine("msg=listening", "protocol=http ")
+	s = stage.Start(t, append(settings, "HTTP_PORT="+port, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")...)
+	s.AwaitLine("msg=listening", "protocol=http ")
 	return s, addr
 }
 
@@ -74,18 +75,18 @@ func TestViewersOverHTTPGetWhatWasPublished(t *testing.T) {
 			dir := t.TempDir()
 			http := func(name string) playing {
 				file := filepath.Join(dir, name+".flv")
-				p := ffmpeg(t, "-i", "http://"+addr+"/"+path+".flv", "-c", "copy", "-copyts", "-f", "flv", file)
+				p := stage.Ffmpeg(t, "-i", "http://"+addr+"/"+path+".flv", "-c", "copy", "-copyts", "-f", "flv", file)
 				return playing{p, name, file, 0}
 			}
 			socket := filepath.Join(dir, "socket.flv")
-			watcher := play(t, s, path).record()
+			watcher := stage.Play(t, s, path).Record()
 			waiting := http("waiting")
 			stored := socketToFile(t, "ws://"+addr+"/"+path+".flv", socket)
-			s.awaitLines(3, 2*soon, "msg=play")
-			publisher := ffmpegPublish(t, mediaPath(name), s.url(path))
-			awaitTime(t, watcher, 2200)
+			s.AwaitLines(3, 2*stage.Soon, "msg=play")
+			publisher := stage.FfmpegPublish(t, mediaPath(name), s.URL(path))
+			stage.AwaitTime(t, watcher, 2200)
 			late := http("late")
-			publisher.succeed(mediaLength + soon)
+			publisher.Succeed(mediaLength + stage.Soon)
 
 			sent := packetsOf(t, mediaPath(name))
 			for kind, missing := range checkStored(t, waiting, sent) {
@@ -118,10 +119,10 @@ func TestFFmpeg8PlaysEnhancedRTMPOverHTTP(t *testing.T) {
 			t.Parallel()
 			s, addr := startWithHTTP(t)
 			waiting := startFFmpeg8(t, "play", "http://"+addr+"/channel/key.flv")
-			s.awaitLine("msg=play", "protocol=http-flv")
-			publisher := startFFmpeg8(t, "publish", enhancedPath(file), s.url("channel/key"))
-			sent := publisher.streams(t, mediaLength+soon)
-			checkPlayedFromTheStart(t, "who waited", sent, waiting.streams(t, soon))
+			s.AwaitLine("msg=play", "protocol=http-flv")
+			publisher := startFFmpeg8(t, "publish", enhancedPath(file), s.URL("channel/key"))
+			sent := publisher.streams(t, mediaLength+stage.Soon)
+			checkPlayedFromTheStart(t, "who waited", sent, waiting.streams(t, stage.Soon))
 		})
 	}
 }
@@ -130,9 +131,9 @@ func TestFiftyViewersOverHTTPComeAndGo(t *testing.T) {
 	t.Parallel()
 	s, addr := startWithHTTP(t)
 	const path = "channel/key"
-	watcher := play(t, s, path).record()
-	publisher := ffmpegPublish(t, mediaPath(fileAV), s.url(path))
-	awaitTime(t, watcher, 500)
+	watcher := stage.Play(t, s, path).Record()
+	publisher := stage.FfmpegPublish(t, mediaPath(fileAV), s.URL(path))
+	stage.AwaitTime(t, watcher, 500)
 	for i := range 50 {
 		r, err := http.Get(fmt.Sprintf("http://%s/%s.flv?n=%d", addr, path, i))
 		if err != nil {
@@ -143,6 +144,6 @@ func TestFiftyViewersOverHTTPComeAndGo(t *testing.T) {
 		}
 		_ = r.Body.Close()
 	}
-	publisher.succeed(mediaLength + soon)
-	s.awaitLines(50, soon, "msg=end", "id=http-", "role=player")
+	publisher.Succeed(mediaLength + stage.Soon)
+	s.AwaitLines(50, stage.Soon, "msg=end", "id=http-", "role=player")
 }

@@ -8,7 +8,7 @@ LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
 UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults)")
 
-.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages simulate simulate-mutants
+.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages vulnerabilities simulate simulate-mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,7 +22,7 @@ build: ## build ./rtmp-server
 test: packages check coverage e2e ## run every test, installing what is missing
 	./test/fuzz.sh 3s
 
-check: lint unit ## the quick gate: format, vet, lint, unit tests under the race detector
+check: lint vulnerabilities unit ## the quick gate: format, vet, lint, known vulnerabilities, unit tests under the race detector
 
 unit:
 	$(GO) test -race -count=1 $(UNIT)
@@ -38,6 +38,9 @@ lint: $(LINT)
 	$(GO) vet ./...
 	$(LINT) fmt --diff
 	$(LINT) run
+
+vulnerabilities: ## look for known vulnerabilities that the code can reach
+	./test/vulnerabilities.sh
 
 fmt: $(LINT) ## format the code
 	$(LINT) fmt

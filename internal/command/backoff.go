@@ -17,7 +17,7 @@ type backoff struct {
 func (b *backoff) pause() time.Duration {
 	pause := max(b.next, b.least)
 	b.next = min(2*pause, b.most)
-	return pause - rand.N(pause/2+1) //nolint:gosec // nobody gains from guessing it
+	return pause - rand.N(pause/2+1) // #nosec G404 -- nobody gains from guessing it
 }
 
 // reset makes the next pause the shortest one.

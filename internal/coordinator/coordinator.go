@@ -105,7 +105,7 @@ func New(o Options) (*Coordinator, error) {
 // jitter takes up to half of a pause away, so that servers which lost the same
 // coordinator do not come back to it in step.
 func jitter(pause time.Duration) time.Duration {
-	return pause - rand.N(pause/2+1) //nolint:gosec // nobody gains from guessing it
+	return pause - rand.N(pause/2+1) // #nosec G404 -- nobody gains from guessing it
 }
 
 // Run keeps the connection until ctx ends; it then sends what is left to tell,

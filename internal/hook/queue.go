@@ -76,7 +76,7 @@ type queue struct {
 
 // halfRandom keeps the events that failed together from coming back together.
 func halfRandom(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1) //nolint:gosec // spreads load, guards nothing
+	return d/2 + rand.N(d/2+1) // #nosec G404 -- spreads load, guards nothing
 }
 
 // pause returns how long an event waits that has failed the given number of times, before jitter.

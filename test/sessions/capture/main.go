@@ -109,7 +109,7 @@ func record(name, command string, plays bool) error {
 // program is a command whose words are separated by single spaces.
 func program(ctx context.Context, command, url string) *exec.Cmd {
 	words := strings.Fields(strings.ReplaceAll(command, "URL", url))
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // one of the commands above
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...) // #nosec G204 -- one of the commands above
 	cmd.Stderr = os.Stderr
 	return cmd
 }

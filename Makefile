@@ -8,7 +8,7 @@ LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
 UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults)")
 
-.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages vulnerabilities simulate simulate-mutants
+.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages vulnerabilities dist dist-check simulate simulate-mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,12 @@ bench: ## run the micro-benchmarks
 
 bench-compare: ## measure beside nginx-rtmp, Node-Media-Server and the kernel, as root; COMPARE="-rounds 1"
 	$(GO) run ./test/compare $(COMPARE)
+
+dist: ## build the files of a release in ./dist; VERSION=v1.2.3 if git does not say it
+	$(GO) run ./release
+
+dist-check: ## build them twice, and fail unless both are the same
+	./release/check.sh
 
 conformance: packages ## run every test and write docs/conformance.md from them
 	$(GO) test -json -count=1 -timeout 10m ./... | $(GO) run ./test/conformance/report

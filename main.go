@@ -13,7 +13,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -141,24 +143,27 @@ func newLogger(w io.Writer, settings config.Settings) (*slog.Logger, *logs.Queue
 	return logs.New(w, logs.Format(settings.LogFormat), level)
 }
 
-// version is what the Go toolchain recorded: a tag or a commit, and whether it
-// was changed.
+// Of a release, as the linker is told: see release/build.go.
+var release, revision string
+
+// version is that of the release or, of any other build, what the Go toolchain
+// recorded: a tag or a commit, and whether it was changed.
 func version() string {
+	if release != "" {
+		return release + " revision " + revision + " " + runtime.Version()
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(unknown)"
 	}
-	v, revision := info.Main.Version, ""
+	parts := []string{info.Main.Version}
+	if info.Main.Version == "(devel)" || info.Main.Version == "" {
+		parts[0] = "development build"
+	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			revision = s.Value
+			parts = append(parts, "revision "+s.Value)
 		}
 	}
-	if v == "(devel)" || v == "" {
-		v = "development build"
-		if revision != "" {
-			v = "revision " + revision
-		}
-	}
-	return v + " " + info.GoVersion
+	return strings.Join(append(parts, info.GoVersion), " ")
 }

@@ -242,7 +242,7 @@ func column(of func(name string) value) []string {
 	var settings []string
 	for name := range settingValues {
 		switch name {
-		case "BIND_ADDRESS", "RTMP_PORT", "SSL_PORT", "SSL_CERT", "SSL_KEY", "CALLBACK_URL", "CONTROL_USE":
+		case "BIND_ADDRESS", "RTMP_PORT", "SSL_PORT", "HTTP_PORT", "HTTPS_PORT", "ADMIN_ADDRESS", "SSL_CERT", "SSL_KEY", "CALLBACK_URL", "CONTROL_USE":
 		default:
 			settings = append(settings, name+"="+of(name).set)
 		}

@@ -66,7 +66,7 @@ func listModules(src source, program, path string) error {
 // sbomTool builds cyclonedx-gomod, and returns its path. Its own hash stands in what
 // it writes, so that it has to be the same everywhere as well.
 func sbomTool(dir string) (string, error) {
-	cmd := exec.Command("go", "tool", "-modfile="+filepath.Join("test", "tools.mod"), "-n", "cyclonedx-gomod")
+	cmd := exec.Command("go", "tool", "-modfile=test/tools.mod", "-n", "cyclonedx-gomod")
 	cmd.Dir, cmd.Env = dir, neutral("GOFLAGS=-trimpath")
 	cmd.Stderr = os.Stderr
 	path, err := cmd.Output()

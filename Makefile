@@ -8,7 +8,7 @@ LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
 UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults)")
 
-.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages vulnerabilities dist dist-check simulate simulate-mutants
+.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages vulnerabilities cross dist dist-check simulate simulate-mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ run: ## run the server
 build: ## build ./rtmp-server
 	$(GO) build -o rtmp-server .
 
-test: packages check coverage e2e ## run every test, installing what is missing
+test: packages check cross coverage e2e ## run every test, installing what is missing
 	./test/fuzz.sh 3s
 
 check: lint vulnerabilities unit ## the quick gate: format, vet, lint, known vulnerabilities, unit tests under the race detector
@@ -59,6 +59,11 @@ bench: ## run the micro-benchmarks
 
 bench-compare: ## measure beside nginx-rtmp, Node-Media-Server and the kernel, as root; COMPARE="-rounds 1"
 	$(GO) run ./test/compare $(COMPARE)
+
+cross: ## compile for the systems that the tests do not run on
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -o /dev/null .
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build -trimpath -o /dev/null .
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm $(GO) build -trimpath -o /dev/null .
 
 dist: ## build the files of a release in ./dist; VERSION=v1.2.3 if git does not say it
 	$(GO) run ./release

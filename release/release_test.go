@@ -161,23 +161,6 @@ func checkModules(t *testing.T, program string, list []byte) {
 	}
 }
 
-// TestOtherSystemsCompile has one of each kind: other system calls, and 32 bits.
-func TestOtherSystemsCompile(t *testing.T) {
-	t.Parallel()
-	src := source{dir: "..", version: "v0", revision: "0"}
-	for _, system := range []target{{"windows", "amd64"}, {"darwin", "arm64"}, {"linux", "armv7"}} {
-		if !slices.Contains(targets, system) {
-			t.Errorf("%v is not released", system)
-		}
-		path := filepath.Join(t.TempDir(), system.program())
-		if err := build(src, system, path); err != nil {
-			t.Error(err)
-		} else if _, err := buildinfo.ReadFile(path); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestAZipHasTheProgramFirst(t *testing.T) {
 	t.Parallel()
 	dir, at := t.TempDir(), time.Unix(1_700_000_000, 0).UTC()

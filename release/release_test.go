@@ -61,12 +61,10 @@ func checkout(t *testing.T, dir string) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && strings.HasPrefix(rel, ".") && rel != ".":
+		case d.IsDir() && strings.HasPrefix(rel, ".") && rel != ".", d.IsDir() && slices.Contains([]string{"node_modules", "testdata"}, d.Name()):
 			return fs.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(dir, rel), 0o700)
-		case !slices.Contains([]string{".go", ".mod", ".sum", ".md", ""}, filepath.Ext(rel)):
-			return nil
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {

@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"runtime/debug"
 
 	"github.com/AgustinSRG/rtmp-server/internal/admin"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
-	"github.com/AgustinSRG/rtmp-server/internal/server"
-	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // administration is what operators see of the server, and where.
@@ -96,54 +93,4 @@ func buildVersion() string {
 		return info.Main.Version
 	}
 	return ""
-}
-
-// source is what the parts of the server say to the administration.
-type source struct {
-	registry *stream.Registry
-	server   *server.Server
-	settings config.Settings
-	limit    int // of connections
-	metrics  http.Handler
-}
-
-// Counts implements admin.Source.
-func (s *source) Counts() admin.Counts {
-	return admin.Counts{Connections: s.server.Connections(), Channels: s.registry.Len()}
-}
-
-// Limits implements admin.Source.
-func (s *source) Limits() admin.Limits {
-	return admin.Limits{
-		Connections:      s.limit,
-		ConnectionsPerIP: s.settings.MaxConnectionsPerIP,
-		CachePerChannel:  s.settings.CacheBytes,
-	}
-}
-
-// Channels implements admin.Source.
-func (s *source) Channels() []admin.Channel { return nil }
-
-// Sessions implements admin.Source.
-func (s *source) Sessions() []admin.Session { return nil }
-
-// Kick implements admin.Source.
-func (s *source) Kick(string) bool { return false }
-
-// Settings implements admin.Source.
-func (s *source) Settings() []admin.Setting {
-	attrs := s.settings.Effective()
-	settings := make([]admin.Setting, len(attrs))
-	for i, a := range attrs {
-		settings[i] = admin.Setting{Name: a.Key, Value: a.Value.String()}
-	}
-	return settings
-}
-
-// CloseChannel implements admin.Source.
-func (s *source) CloseChannel(name string) int { return s.registry.KillSession(name) }
-
-// RequestReconnect implements admin.Source.
-func (s *source) RequestReconnect(name, url string) int {
-	return s.registry.RequestReconnect(name, url)
 }

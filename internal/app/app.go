@@ -68,7 +68,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	a.server = server.New(a.serverOptions(settings, registry, budgets, limiter, places))
 	a.http = newHTTP(settings, registry, limiter, a.server, log)
 	a.admin = newAdministration(a.listeners.admin, settings, &source{
-		registry: registry, server: a.server, settings: settings, limit: places, metrics: a.metrics.Handler(),
+		registry: registry, server: a.server, http: a.http, settings: settings, limit: places, metrics: a.metrics.Handler(),
 	}, log)
 	a.watch = watch{limit: settings.Watchdog, probes: []*probe{
 		{part: "registry", pass: func() { registry.Len() }},
@@ -102,7 +102,7 @@ func (a *App) serverOptions(settings config.Settings, registry *stream.Registry,
 		HEVC:           hevcPolicies[settings.PlayHEVC],
 		PublishGrace:   settings.PublishGrace,
 		MaxWriteDelay:  settings.MaxWriteDelay,
-		Ended:          a.metrics.Ended,
+		Ended:          a.ended,
 		Passed:         a.metrics.Passed,
 		Log:            a.log,
 		Panics:         a.panics,

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
@@ -106,10 +107,11 @@ func maskKey(key string) string {
 // maxLogField is how much of a text from a peer goes into the log.
 const maxLogField = 128
 
-// cut bounds a text from a peer for the log, which quotes it.
+// cut bounds a text from a peer for the log, which quotes it. log/slog leaves the
+// delete character as it is.
 func cut(s string) string {
 	if len(s) > maxLogField {
-		return s[:maxLogField] + "…"
+		s = s[:maxLogField] + "…"
 	}
-	return s
+	return strings.ReplaceAll(s, "\x7f", `\x7f`)
 }

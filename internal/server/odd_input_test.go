@@ -167,3 +167,17 @@ func TestTextsOfClientsAreEscapedAndCutInTheLog(t *testing.T) {
 		}
 	})
 }
+
+// log/slog quotes a text for any other control character in it.
+func TestDeleteCharactersAreEscapedInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		defer f.stop()
+		_, conn := f.client("a\x7fb")
+		go func() { _ = drain(conn) }()
+		_ = conn.Close()
+		synctest.Wait()
+		f.wantLog("\x7f", 0)
+		f.wantLog(`a\x7fb`, 1)
+	})
+}

@@ -111,10 +111,12 @@ func (f *fault) metric(name string, labels ...string) float64 {
 	return sum
 }
 
-// ended returns how many sessions have ended for a reason.
+// ended returns how many sessions, and connections that came to none, have ended
+// for a reason.
 func (f *fault) ended(reason string) int {
 	f.Helper()
-	return int(f.metric("rtmp_ends_total", fmt.Sprintf("reason=%q", reason)))
+	label := fmt.Sprintf("reason=%q", reason)
+	return int(f.metric("rtmp_session_ends_total", label) + f.metric("rtmp_refusals_total", label))
 }
 
 func (f *fault) files() int {

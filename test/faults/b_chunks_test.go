@@ -44,7 +44,7 @@ func (f *fault) seen(player *attacker, last int) (pictures []rtmp.Message) {
 // watch opens a player of another's channel.
 func (f *fault) watch(channel string) *attacker {
 	f.Helper()
-	a, err := f.attack(200, shaken)
+	a, err := f.attack(200, asNewcomer)
 	if err == nil {
 		err = a.Start(channel, "key", stage.Watching)
 	}
@@ -65,7 +65,7 @@ func TestHeadersWithinAMessage(t *testing.T) {
 		for inner := range byte(4) {
 			for position := 1; position <= 2; position++ {
 				name := fmt.Sprintf("type %d, and type %d after %d chunks", first, inner, position)
-				a, err := f.attack(1, publishing)
+				a, err := f.attack(1, asPublisher)
 				if err != nil {
 					f.Fatal(err)
 				}
@@ -76,15 +76,15 @@ func TestHeadersWithinAMessage(t *testing.T) {
 				whole := picture(a.Stream, 1, length)
 				// So that the others have a header to build on.
 				a.say(headed(0, length, rtmp.TypeVideo, a.Stream), whole.Payload[:piece],
-					next(6, whole.Payload[piece:2*piece]...), next(6, whole.Payload[2*piece:]...))
+					goOn(6, whole.Payload[piece:2*piece]...), goOn(6, whole.Payload[2*piece:]...))
 				second := picture(a.Stream, 2, length).Payload
 				a.say(headed(first, length, rtmp.TypeVideo, a.Stream), second[:piece])
 				if position == 2 {
-					a.say(next(6, second[piece:2*piece]...))
+					a.say(goOn(6, second[piece:2*piece]...))
 				}
 				a.say(headed(inner, 40, rtmp.TypeAudio, a.Stream), second[piece*position:min(length, piece*(position+1))])
 				if position == 1 {
-					a.say(next(6, second[2*piece:]...))
+					a.say(goOn(6, second[2*piece:]...))
 				}
 				want := 2
 				if inner < 3 {
@@ -107,7 +107,7 @@ func TestHeadersWithinAMessage(t *testing.T) {
 func (f *fault) checkPictures(name string, a, player *attacker, want, length int) {
 	f.Helper()
 	if a.answers() != nil {
-		again, err := f.attack(1, shaken)
+		again, err := f.attack(1, asNewcomer)
 		if err == nil {
 			err = again.Start(a.channel, "key", stage.Publishing)
 		}
@@ -150,7 +150,7 @@ func TestChunkSizesOfAllKinds(t *testing.T) {
 			refused++
 		}
 	}
-	f.assault(len(trials), shaken, func(a *attacker, i int) {
+	f.assault(len(trials), asNewcomer, func(a *attacker, i int) {
 		one := trials[i]
 		body := append(rtmp.SetChunkSize(uint32(one.size)).Payload, 1, 2, 3, 4)[:one.length]
 		a.say(whole(2, rtmp.TypeSetChunkSize, 0, body...))
@@ -178,12 +178,12 @@ func TestChunkSizesChangeInsideMessages(t *testing.T) {
 		crowd(wave, func(i int) {
 			seed := uint64(from + i)
 			random := rand.New(rand.NewPCG(seed, 6))
-			a, err := f.attack(i, publishing)
+			a, err := f.attack(i, asPublisher)
 			if err != nil {
 				f.Error(err)
 				return
 			}
-			player, err := f.attack(i, shaken)
+			player, err := f.attack(i, asNewcomer)
 			if err == nil {
 				err = player.Start(a.channel, "key", stage.Watching)
 			}
@@ -200,7 +200,7 @@ func TestChunkSizesChangeInsideMessages(t *testing.T) {
 				for len(payload) > 0 {
 					k := min(size, len(payload))
 					a.say(start, payload[:k])
-					payload, start = payload[k:], next(6)
+					payload, start = payload[k:], goOn(6)
 					if left > 0 {
 						left--
 						size = 9 + random.IntN(3000) // so that this announcement fits
@@ -245,9 +245,9 @@ func TestChunkStreamsThatBeginWithoutAFullHeader(t *testing.T) {
 	f.wantEnded("protocol error", 2*len(allStates))
 }
 
-// basic is the basic header of a chunk stream in one, two or three bytes (RTMP 1.0
+// basicHeader is the basic header of a chunk stream in one, two or three bytes (RTMP 1.0
 // section 5.3.1.1).
-func basic(format byte, chunkStream, size int) []byte {
+func basicHeader(format byte, chunkStream, size int) []byte {
 	switch size {
 	case 1:
 		return []byte{format<<6 | byte(chunkStream)}
@@ -267,7 +267,7 @@ func TestChunkStreamIDsOfAllForms(t *testing.T) {
 		for _, begins := range sizes {
 			for _, goesOn := range sizes {
 				tried++
-				a, err := f.attack(tried, connected)
+				a, err := f.attack(tried, asConnected)
 				if err == nil {
 					err = a.SetChunkSize(3)
 				}
@@ -275,7 +275,7 @@ func TestChunkStreamIDsOfAllForms(t *testing.T) {
 					f.Fatal(err)
 				}
 				payload := ping(8)[12:]
-				a.say(basic(0, id, begins), header(3, len(payload), rtmp.TypeUserControl, 0)[1:], payload[:3], basic(3, id, goesOn), payload[3:])
+				a.say(basicHeader(0, id, begins), header(3, len(payload), rtmp.TypeUserControl, 0)[1:], payload[:3], basicHeader(3, id, goesOn), payload[3:])
 				if err := a.awaitPong(8, func(rtmp.Message) {}); err != nil {
 					f.Errorf("chunk stream %d in %d and %d bytes: %v", id, begins, goesOn, err)
 				}
@@ -283,9 +283,9 @@ func TestChunkStreamIDsOfAllForms(t *testing.T) {
 		}
 	}
 	f.figure("forms", tried)
-	f.assault(2, connected, func(a *attacker, i int) { // who has used 2 and 3
+	f.assault(2, asConnected, func(a *attacker, i int) { // who has used 2 and 3
 		for id := range rtmp.MaxChunkStreams - 2 + i {
-			a.say(basic(0, 64+id, 2), header(3, 0, rtmp.TypeAudio, a.Stream)[1:])
+			a.say(basicHeader(0, 64+id, 2), header(3, 0, rtmp.TypeAudio, a.Stream)[1:])
 		}
 		if err := a.answers(); errors.Is(err, errGone) != (i == 1) {
 			f.Errorf("%d chunk streams: %v", rtmp.MaxChunkStreams+i, err)
@@ -304,7 +304,7 @@ func TestNoiseIsReadOnce(t *testing.T) {
 	busy := f.processor()
 	var sent atomic.Int64
 	for from := 0; from < n; from += 50 {
-		f.assault(50, shaken, func(a *attacker, i int) {
+		f.assault(50, asNewcomer, func(a *attacker, i int) {
 			random := rand.New(rand.NewPCG(uint64(from+i), 16))
 			noise := make([]byte, size)
 			for k := range noise {
@@ -327,8 +327,8 @@ func TestNoiseIsReadOnce(t *testing.T) {
 	f.figure("connections", n)
 	f.figure("noise", megabytes(sent.Load()))
 	// Messages of one byte, which say nothing.
-	f.assault(2, connected, func(a *attacker, _ int) {
-		a.say(header(6, 0, rtmp.TypeAudio, a.Stream), bytes.Repeat(next(6), 1<<20))
+	f.assault(2, asConnected, func(a *attacker, _ int) {
+		a.say(header(6, 0, rtmp.TypeAudio, a.Stream), bytes.Repeat(goOn(6), 1<<20))
 		if !a.isClosed() {
 			f.Error("a million empty messages are read")
 		}

@@ -17,7 +17,7 @@ import (
 func TestTinyChunksAtFullSpeed(t *testing.T) {
 	f := begin(t, "B7")
 	cost := func(size, bytesSent int) (tookEach time.Duration, refused bool) {
-		a, err := f.attack(size%100, publishing)
+		a, err := f.attack(size%100, asPublisher)
 		if err == nil {
 			err = a.SetChunkSize(size)
 		}
@@ -66,7 +66,7 @@ func TestAcknowledgementWindowsOfAllSizes(t *testing.T) {
 	windows := []uint32{0, 1, 100, 4096, 1 << 31, 1<<32 - 1}
 	const length, pictures = 256 << 10, 24
 	var bytesBack atomic.Int64
-	f.assault(len(windows), publishing, func(a *attacker, i int) {
+	f.assault(len(windows), asPublisher, func(a *attacker, i int) {
 		answers := make(chan int64, 1)
 		go func() { // a client that reads, so that nothing is left out
 			n, _ := io.Copy(io.Discard, a.Conn)
@@ -102,7 +102,7 @@ func (f *fault) checkWithoutAcknowledgements() {
 	if err != nil {
 		f.Fatal(err)
 	}
-	a, err := f.attack(2, shaken)
+	a, err := f.attack(2, asNewcomer)
 	if err == nil {
 		err = a.Start("attack", "key", stage.Publishing)
 	}
@@ -175,7 +175,7 @@ func TestStormsOfControlMessages(t *testing.T) {
 	list := storms()
 	storming := 0
 	var longest atomic.Int64
-	for _, at := range []state{connected, publishing, playing} {
+	for _, at := range []attackState{asConnected, asPublisher, asPlayer} {
 		var names []string
 		for name := range list {
 			names = append(names, name)

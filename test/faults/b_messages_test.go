@@ -12,9 +12,9 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
 
-// part is a message in an aggregate (RTMP 1.0 section 7.1.6), with the length that
+// aggregatePart is a message in an aggregate (RTMP 1.0 section 7.1.6), with the length that
 // it claims to have.
-func part(kind rtmp.MessageType, timestamp uint32, claims int, payload []byte) []byte {
+func aggregatePart(kind rtmp.MessageType, timestamp uint32, claims int, payload []byte) []byte {
 	b := []byte{
 		byte(kind), byte(claims >> 16), byte(claims >> 8), byte(claims),
 		byte(timestamp >> 16), byte(timestamp >> 8), byte(timestamp), byte(timestamp >> 24), 0, 0, 0,
@@ -26,25 +26,25 @@ func TestAggregatesOfAllKinds(t *testing.T) {
 	t.Parallel()
 	f := begin(t, "B13")
 	frame := picture(1, 1, 40).Payload
-	good := part(rtmp.TypeVideo, 1000, len(frame), frame)
+	good := aggregatePart(rtmp.TypeVideo, 1000, len(frame), frame)
 	refused := map[string][]byte{
-		"a part longer than the whole":  part(rtmp.TypeVideo, 0, 0xFFFFFF, frame),
-		"a second part that lies":       append(slices.Clone(good), part(rtmp.TypeAudio, 0, 1000, []byte{1})...),
+		"a part longer than the whole":  aggregatePart(rtmp.TypeVideo, 0, 0xFFFFFF, frame),
+		"a second part that lies":       append(slices.Clone(good), aggregatePart(rtmp.TypeAudio, 0, 1000, []byte{1})...),
 		"half a header":                 good[:7],
 		"a header behind a part":        append(slices.Clone(good), good[:7]...),
-		"an aggregate in it":            part(rtmp.TypeAggregate, 0, len(good), good),
-		"a chunk size in it":            part(rtmp.TypeSetChunkSize, 0, 4, []byte{0, 0, 0, 0}),
-		"a command in it":               part(rtmp.TypeCommand, 0, 20, noop(20)),
-		"an unknown type in it":         part(99, 0, 1, []byte{1}),
-		"257 parts":                     bytes.Repeat(part(rtmp.TypeVideo, 0, 0, nil), 257),
-		"a million empty parts":         bytes.Repeat(part(rtmp.TypeVideo, 0, 0, nil), 1<<20),
-		"an audio part of 2 MiB":        part(rtmp.TypeAudio, 0, 2<<20, make([]byte, 2<<20)),
+		"an aggregate in it":            aggregatePart(rtmp.TypeAggregate, 0, len(good), good),
+		"a chunk size in it":            aggregatePart(rtmp.TypeSetChunkSize, 0, 4, []byte{0, 0, 0, 0}),
+		"a command in it":               aggregatePart(rtmp.TypeCommand, 0, 20, noop(20)),
+		"an unknown type in it":         aggregatePart(99, 0, 1, []byte{1}),
+		"257 parts":                     bytes.Repeat(aggregatePart(rtmp.TypeVideo, 0, 0, nil), 257),
+		"a million empty parts":         bytes.Repeat(aggregatePart(rtmp.TypeVideo, 0, 0, nil), 1<<20),
+		"an audio part of 2 MiB":        aggregatePart(rtmp.TypeAudio, 0, 2<<20, make([]byte, 2<<20)),
 		"a back pointer and no header":  append(slices.Clone(good), 0xFF),
-		"a part that claims one more":   part(rtmp.TypeVideo, 0, len(frame)+5, frame),
+		"a part that claims one more":   aggregatePart(rtmp.TypeVideo, 0, len(frame)+5, frame),
 		"only back pointers":            make([]byte, 4),
 		"types of nothing, all zeros":   make([]byte, 1000),
 		"ones":                          bytes.Repeat([]byte{0xFF}, 1000),
-		"a data part and half a header": append(part(rtmp.TypeData, 0, 3, []byte{2, 0, 0}), 18, 0),
+		"a data part and half a header": append(aggregatePart(rtmp.TypeData, 0, 3, []byte{2, 0, 0}), 18, 0),
 	}
 	var names []string
 	for name := range refused {
@@ -53,7 +53,7 @@ func TestAggregatesOfAllKinds(t *testing.T) {
 	aggregate := func(a *attacker, payload []byte) rtmp.Message {
 		return rtmp.Message{Type: rtmp.TypeAggregate, ChunkStream: 6, Stream: a.Stream, Timestamp: 5000, Payload: payload}
 	}
-	f.assault(len(names), publishing, func(a *attacker, i int) {
+	f.assault(len(names), asPublisher, func(a *attacker, i int) {
 		a.say(rtmp.AppendMessage(nil, aggregate(a, refused[names[i]]), 60_000))
 		if err := a.answers(); !errors.Is(err, errGone) {
 			f.Errorf("%s: %v", names[i], err)
@@ -64,7 +64,7 @@ func TestAggregatesOfAllKinds(t *testing.T) {
 		f.Errorf("%d were refused for what they are, want %d", got, len(names))
 	}
 	// One that is right, and an empty one.
-	a, err := f.attack(1, publishing)
+	a, err := f.attack(1, asPublisher)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestAggregatesOfAllKinds(t *testing.T) {
 	var all []byte
 	for n := range 256 {
 		payload := picture(1, n, 20).Payload
-		all = append(all, part(rtmp.TypeVideo, uint32(1000+40*n), len(payload), payload)...)
+		all = append(all, aggregatePart(rtmp.TypeVideo, uint32(1000+40*n), len(payload), payload)...)
 	}
 	a.say(rtmp.AppendMessage(nil, aggregate(a, nil), 60_000), rtmp.AppendMessage(nil, aggregate(a, all), 60_000))
 	a.say(rtmp.AppendMessage(nil, rtmp.Message{
@@ -99,7 +99,7 @@ func TestMessagesOfTypesThatNobodyUses(t *testing.T) {
 		}
 	}
 	const tolerated = 100
-	f.assault(len(kinds), connected, func(a *attacker, i int) {
+	f.assault(len(kinds), asConnected, func(a *attacker, i int) {
 		for n := range tolerated {
 			length := n
 			if n == 0 {
@@ -130,7 +130,7 @@ func TestMessagesOfAFewBytes(t *testing.T) {
 			fillings = append(fillings, bytes.Repeat([]byte{fill}, length))
 		}
 	}
-	for _, at := range []state{connected, publishing} {
+	for _, at := range []attackState{asConnected, asPublisher} {
 		for _, kind := range []rtmp.MessageType{rtmp.TypeAudio, rtmp.TypeVideo, rtmp.TypeData, rtmp.TypeDataAMF3} {
 			f.assault(1, at, func(a *attacker, _ int) {
 				for _, payload := range fillings {
@@ -146,7 +146,7 @@ func TestMessagesOfAFewBytes(t *testing.T) {
 	var ended atomic.Int64
 	kinds := []rtmp.MessageType{rtmp.TypeCommand, rtmp.TypeCommandAMF3, rtmp.TypeAggregate}
 	for _, kind := range kinds {
-		f.assault(len(fillings), connected, func(a *attacker, i int) {
+		f.assault(len(fillings), asConnected, func(a *attacker, i int) {
 			a.say(whole(6, kind, a.Stream, fillings[i]...))
 			switch err := a.answers(); {
 			case errors.Is(err, errGone):

@@ -20,7 +20,7 @@ func (a *attacker) bomb(streams, length, piece, from, rounds int) bool {
 	payload := make([]byte, piece)
 	for round := from; round < from+rounds; round++ {
 		for s := range byte(streams) {
-			start := next(4 + s)
+			start := goOn(4 + s)
 			if round == 0 {
 				start = header(4+s, length, rtmp.TypeVideo, a.Stream)
 			}
@@ -36,7 +36,7 @@ func TestPartialMessagesAreRefusedAtTheBudget(t *testing.T) {
 	t.Parallel()
 	f := begin(t, "B1")
 	n := f.scale(4, 64)
-	f.assault(n, connected, func(a *attacker, _ int) {
+	f.assault(n, asConnected, func(a *attacker, _ int) {
 		if err := a.SetChunkSize(rtmp.DefaultChunkSize); err != nil {
 			f.Error(err)
 		}
@@ -51,7 +51,7 @@ func TestPartialMessagesAreRefusedAtTheBudget(t *testing.T) {
 	publishers := make([]*attacker, f.scale(3, 16))
 	before := f.vitals().heap
 	crowd(len(publishers), func(i int) {
-		a, err := f.attack(i, publishing)
+		a, err := f.attack(i, asPublisher)
 		if err == nil && a.bomb(streams, rtmp.MaxMessageSize, piece, 0, held) {
 			err = a.answers()
 		}
@@ -84,7 +84,7 @@ func TestMessagesByTheByteCostWhatCame(t *testing.T) {
 	n := f.scale(250, 1000)
 	publishers := make([]*attacker, n)
 	crowd(n, func(i int) {
-		a, err := f.attack(i/4, publishing)
+		a, err := f.attack(i/4, asPublisher)
 		if err != nil {
 			f.Error(err)
 			return
@@ -133,13 +133,13 @@ func TestIncompleteMessagesOfAllFitIntoMemory(t *testing.T) {
 	n := f.scale(40, 160)
 	var taken atomic.Int64
 	most := residentDuring(f, func() {
-		f.assault(n, publishing, func(a *attacker, _ int) {
+		f.assault(n, asPublisher, func(a *attacker, _ int) {
 			start, piece := header(6, rtmp.MaxMessageSize, rtmp.TypeVideo, a.Stream), make([]byte, 60_000)
 			for range 140 { // 8 MiB
 				if !a.say(start, piece) {
 					return
 				}
-				start = next(6)
+				start = goOn(6)
 				taken.Add(int64(len(piece)))
 			}
 			_ = a.answers()
@@ -170,13 +170,13 @@ func TestMessagesLongerThanMayBeAreRefusedAtTheirHeader(t *testing.T) {
 	t.Parallel()
 	f := begin(t, "B3")
 	type trial struct {
-		at     state
+		at     attackState
 		kind   rtmp.MessageType
 		length int
 		fits   bool
 	}
 	var trials []trial
-	for at, limits := range map[state]rtmp.Limits{connected: rtmp.UnacceptedLimits, publishing: rtmp.AcceptedLimits} {
+	for at, limits := range map[attackState]rtmp.Limits{asConnected: rtmp.UnacceptedLimits, asPublisher: rtmp.AcceptedLimits} {
 		for kind, limit := range map[rtmp.MessageType]int{
 			rtmp.TypeCommand: limits.Command, rtmp.TypeData: limits.Data, rtmp.TypeAudio: limits.Audio, rtmp.TypeVideo: limits.Video,
 		} {
@@ -227,7 +227,7 @@ func TestMessagesThatAreGivenUpTakeNothing(t *testing.T) {
 	n, times := f.scale(25, 1200), 80 // what a client may say at once
 	wave := 25
 	for range n / wave {
-		f.assault(wave, connected, func(a *attacker, _ int) {
+		f.assault(wave, asConnected, func(a *attacker, _ int) {
 			part := append(header(6, 60_000, rtmp.TypeVideo, a.Stream), make([]byte, 15<<10)...)
 			if err := a.SetChunkSize(15 << 10); err != nil {
 				f.Error(err)
@@ -241,9 +241,9 @@ func TestMessagesThatAreGivenUpTakeNothing(t *testing.T) {
 			}
 		})
 	}
-	f.assault(2, publishing, func(a *attacker, _ int) { // more than fits at once
+	f.assault(2, asPublisher, func(a *attacker, _ int) { // more than fits at once
 		part := append(header(6, rtmp.MaxMessageSize, rtmp.TypeVideo, a.Stream), make([]byte, 60_000)...)
-		more := next(6, make([]byte, 60_000)...)
+		more := goOn(6, make([]byte, 60_000)...)
 		for range 5 {
 			a.say(part, bytes.Repeat(more, 120), abort(6))
 		}
@@ -251,7 +251,7 @@ func TestMessagesThatAreGivenUpTakeNothing(t *testing.T) {
 			f.Errorf("after aborts of 7 MiB: %v", err)
 		}
 	})
-	f.assault(4, connected, func(a *attacker, _ int) {
+	f.assault(4, asConnected, func(a *attacker, _ int) {
 		a.say(bytes.Repeat(abort(6), 2000))
 		if err := a.answers(); !errors.Is(err, errGone) {
 			f.Errorf("thousands of aborts: %v", err)

@@ -11,17 +11,17 @@ import (
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
-// state is how far a client has come when it begins to misbehave.
-type state string
+// attackState is how far a client has come when it begins to misbehave.
+type attackState string
 
 const (
-	shaken     state = "before connect"
-	connected  state = "connected"
-	publishing state = "publishing" // a channel of its own
-	playing    state = "playing"    // the canary
+	asNewcomer  attackState = "before connect"
+	asConnected attackState = "connected"
+	asPublisher attackState = "publishing" // a channel of its own
+	asPlayer    attackState = "playing"    // the canary
 )
 
-var allStates = []state{shaken, connected, publishing, playing}
+var allStates = []attackState{asNewcomer, asConnected, asPublisher, asPlayer}
 
 // attacker is a client that goes on as it likes, once it has come somewhere.
 type attacker struct {
@@ -34,7 +34,7 @@ const attackerLife = 3 * time.Minute
 
 // attack brings a client from the nth address to a state. It announces chunks of
 // 60,000 bytes when it connects, and has chunks of 128 bytes before.
-func (f *fault) attack(n int, to state) (*attacker, error) {
+func (f *fault) attack(n int, to attackState) (*attacker, error) {
 	c, err := dial(f, host(n), f.server.Addr, nil)
 	if err != nil {
 		return nil, err
@@ -42,13 +42,13 @@ func (f *fault) attack(n int, to state) (*attacker, error) {
 	_ = c.Conn.SetDeadline(time.Now().Add(attackerLife))
 	a := &attacker{Client: c, channel: fmt.Sprintf("attack-%d", attackers.Add(1))}
 	switch to {
-	case connected:
+	case asConnected:
 		if _, err = c.Connect(rtmp.ConnectOptions{App: a.channel}); err == nil {
 			c.Stream, err = c.CreateStream()
 		}
-	case publishing:
+	case asPublisher:
 		err = c.Start(a.channel, "key", stage.Publishing)
-	case playing:
+	case asPlayer:
 		a.channel = canaryChannel
 		err = c.Start(canaryChannel, "key", stage.Watching)
 	}
@@ -62,7 +62,7 @@ func (f *fault) attack(n int, to state) (*attacker, error) {
 var attackers atomic.Int64
 
 // assault has n clients misbehave at the same time, each at a state.
-func (f *fault) assault(n int, at state, how func(a *attacker, i int)) {
+func (f *fault) assault(n int, at attackState, how func(a *attacker, i int)) {
 	f.Helper()
 	crowd(n, func(i int) {
 		a, err := f.attack(i, at)
@@ -170,8 +170,8 @@ func residentDuring(f *fault, work func()) (most int64) {
 	}
 }
 
-// next is a chunk of type 3: more of the message on a chunk stream.
-func next(chunkStream byte, payload ...byte) []byte {
+// goOn is a chunk of type 3: more of the message on a chunk stream.
+func goOn(chunkStream byte, payload ...byte) []byte {
 	return append([]byte{0xC0 | chunkStream}, payload...)
 }
 

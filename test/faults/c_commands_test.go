@@ -302,37 +302,41 @@ func TestMessageStreamsWithoutEnd(t *testing.T) {
 		m.ChunkStream = 3
 		return rtmp.AppendMessage(nil, m, 128)
 	}
-	n, flood := f.scale(50, 500), f.scale(2000, 20_000)
-	f.assault(n, asNewcomer, func(a *attacker, _ int) {
-		a.say(bytes.Repeat(call("createStream"), flood))
-		if !a.isClosed() {
-			f.Error("streams before connect are created")
-		}
-	})
-	f.wantEnded("command out of order", n)
-	f.assault(n, asConnected, func(a *attacker, _ int) { // who has one
-		a.say(bytes.Repeat(call("createStream"), 7))
-		if err := a.answers(); err != nil {
-			f.Errorf("8 streams: %v", err)
-		}
-		a.say(bytes.Repeat(call("createStream"), flood))
-		if !a.isClosed() {
-			f.Error("more than 8 streams are created")
-		}
-	})
-	f.wantEnded("limit exceeded", n)
-	f.assault(n, asConnected, func(a *attacker, _ int) {
-		for id := range flood { // each is gone before the next one comes
-			if !a.say(call("deleteStream", float64(id+1)), call("createStream")) {
-				break
+	waves, flood := f.scale(1, 10), f.scale(2000, 20_000)
+	const n = 50
+	creations := bytes.Repeat(call("createStream"), flood)
+	var turnover []byte // each is gone before the next one comes
+	for id := range flood {
+		turnover = append(append(turnover, call("deleteStream", float64(id+1))...), call("createStream")...)
+	}
+	for wave := range waves {
+		f.assault(n, asNewcomer, func(a *attacker, _ int) {
+			a.say(creations)
+			if !a.isClosed() {
+				f.Error("streams before connect are created")
 			}
-		}
-		if !a.isClosed() {
-			f.Error("streams are created and deleted for ever")
-		}
-	})
-	f.wantEnded("too many control messages", n)
-	f.figure("connections", 3*n)
+		})
+		f.assault(n, asConnected, func(a *attacker, _ int) { // who has one
+			a.say(bytes.Repeat(call("createStream"), 7))
+			if err := a.answers(); err != nil {
+				f.Errorf("8 streams: %v", err)
+			}
+			a.say(creations)
+			if !a.isClosed() {
+				f.Error("more than 8 streams are created")
+			}
+		})
+		f.assault(n, asConnected, func(a *attacker, _ int) {
+			a.say(turnover)
+			if !a.isClosed() {
+				f.Error("streams are created and deleted for ever")
+			}
+		})
+		f.wantEnded("command out of order", (wave+1)*n)
+		f.wantEnded("limit exceeded", (wave+1)*n)
+		f.wantEnded("too many control messages", (wave+1)*n)
+	}
+	f.figure("connections", 3*n*waves)
 }
 
 // C11: commands that name what belongs to another connection.

@@ -17,7 +17,7 @@ const (
 	racers = 50
 	// raceLanes is how many races run at the same time, each for a channel of its
 	// own, since most of their time is spent on waiting.
-	raceLanes = 4
+	raceLanes = 5
 )
 
 // C8: of many publishers who want the same channel at the same time, all of whom a
@@ -33,7 +33,7 @@ func TestOnePublisherWinsEachRace(t *testing.T) {
 		b.Accept(w, e)
 	})
 	f := begin(t, "C8", "CALLBACK_URL="+b.URL, "JWT_SECRET="+stage.CallbackSecret, "PUBLISH_TAKEOVER=never", "KEY_GUESSES_PER_MINUTE=0")
-	rounds := f.scale(3, 250)
+	rounds := f.scale(3, 160)
 	crowd(raceLanes, func(lane int) {
 		for n := range rounds {
 			channel := fmt.Sprintf("race-%d-%d", lane, n)

@@ -125,13 +125,16 @@ func TestNestedValuesDoNotEndTheProcess(t *testing.T) {
 		f.Errorf("%d were refused for their depth", got)
 	}
 	// The same where nothing of that length may come at all.
-	n := f.scale(20, 500)
-	f.assault(n, asNewcomer, func(a *attacker, _ int) {
-		a.say(header(3, 8<<20, rtmp.TypeCommand, 0), bytes.Repeat([]byte{3, 0, 1, 'a'}, 2<<20))
-		if !a.isClosed() {
-			f.Error("8 MiB before connect are read")
-		}
-	})
+	const clients = 20
+	wire := append(header(3, 8<<20, rtmp.TypeCommand, 0), bytes.Repeat([]byte{3, 0, 1, 'a'}, 2<<20)...)
+	for range f.scale(1, 25) {
+		f.assault(clients, asNewcomer, func(a *attacker, _ int) {
+			a.say(wire)
+			if !a.isClosed() {
+				f.Error("8 MiB before connect are read")
+			}
+		})
+	}
 }
 
 // lies are counts and lengths behind which there is nothing.

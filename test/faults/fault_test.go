@@ -21,6 +21,7 @@ type fault struct {
 	issuer  *stage.Issuer
 	pair    *stage.Pair    // the server's certificate and key
 	network *stage.Network // nil if the server shares the network of this machine
+	token   string         // for the administration, empty if there is none
 	before  vitals
 	figures map[string]string
 	order   []string
@@ -45,6 +46,17 @@ func begin(t *testing.T, rows string, settings ...string) *fault {
 // network, where it listens on all addresses.
 func beginIn(t *testing.T, rows string, network *stage.Network, settings ...string) *fault {
 	t.Helper()
+	return beginWith(t, rows, network, stage.Process{}, settings)
+}
+
+// beginAs is begin with a server that does not run as usual.
+func beginAs(t *testing.T, rows string, process stage.Process, settings ...string) *fault {
+	t.Helper()
+	return beginWith(t, rows, nil, process, settings)
+}
+
+func beginWith(t *testing.T, rows string, network *stage.Network, process stage.Process, settings []string) *fault {
+	t.Helper()
 	f := &fault{
 		T: t, rows: strings.Fields(rows), figures: make(map[string]string), issuer: stage.NewIssuer(t), network: network,
 	}
@@ -52,10 +64,15 @@ func beginIn(t *testing.T, rows string, network *stage.Network, settings ...stri
 	settings = slices.Concat([]string{
 		"MAX_IP_CONCURRENT_CONNECTIONS=0", "ADMIN_ADDRESS=127.0.0.1:0", "PUBLISH_GRACE_SECONDS=0", "DRAIN_SECONDS=0",
 	}, f.pair.Settings(), settings)
+	for _, setting := range settings {
+		if token, ok := strings.CutPrefix(setting, "ADMIN_TOKEN="); ok {
+			f.token = token
+		}
+	}
 	if network != nil {
 		settings = append(settings, "BIND_ADDRESS=0.0.0.0")
 	}
-	f.within(func() { f.server = stage.Start(t, settings...) })
+	f.within(func() { f.server = process.Start(t, settings...) })
 	f.canary = startCanary(f)
 	f.before = f.vitals()
 	t.Cleanup(f.finish)

@@ -26,7 +26,7 @@ func rowNames() []string {
 
 // Each row of the matrix has a test here, and each test names rows that there are.
 func TestEveryRowHasATest(t *testing.T) {
-	begun := regexp.MustCompile(`begin(?:In)?\(t, "([A-Z0-9 ]+)"`)
+	begun := regexp.MustCompile(`begin(?:In|As)?\(t, "([A-Z0-9 ]+)"`)
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,14 @@ func (f *fault) get(path string) []string {
 		DisableKeepAlives: true,
 		DialContext:       func(_ context.Context, _, addr string) (net.Conn, error) { return f.connection("", addr) },
 	}}
-	answer, err := client.Get(f.administration() + path)
+	request, err := http.NewRequestWithContext(f.bounded(), http.MethodGet, f.administration()+path, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if f.token != "" {
+		request.Header.Set("Authorization", "Bearer "+f.token)
+	}
+	answer, err := client.Do(request)
 	if err != nil {
 		f.Fatal(err)
 	}

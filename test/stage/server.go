@@ -56,6 +56,16 @@ type Server struct {
 	Stopped bool
 }
 
+// Process is a way to run a server. The zero value is how it usually runs.
+type Process struct {
+	// Binary is the program, [Binary] if empty.
+	Binary string
+	// Stdout is where the log goes, and Output reads it back: a pipe of the
+	// stage's own if they are nil. Start closes Stdout.
+	Stdout *os.File
+	Output io.Reader
+}
+
 // Start runs the server with settings of the form NAME=value, on a free
 // port of 127.0.0.1 and without the administration unless they say otherwise, and
 // waits until it listens. It is
@@ -63,17 +73,32 @@ type Server struct {
 // about.
 func Start(t *testing.T, settings ...string) *Server {
 	t.Helper()
+	return Process{}.Start(t, settings...)
+}
+
+// Start is the function of the same name for this way to run the server.
+func (p Process) Start(t *testing.T, settings ...string) *Server {
+	t.Helper()
 	s := &Server{T: t, Log: NewJournal[string](), Exited: make(chan struct{})}
 	s.Cmd = ServerCommand(t, append([]string{"RTMP_PORT=0", "BIND_ADDRESS=127.0.0.1", "ADMIN_ADDRESS=NO"}, settings...))
-	output, err := s.Cmd.StdoutPipe()
+	if p.Binary != "" {
+		s.Cmd.Path = p.Binary
+	}
+	if p.Stdout == nil {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = r.Close() }) // after the server has stopped
+		p.Stdout, p.Output = w, r
+	}
+	s.Cmd.Stdout, s.Cmd.Stderr = p.Stdout, p.Stdout
+	err := s.Cmd.Start()
+	_ = p.Stdout.Close() // the server has its own
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Cmd.Stderr = s.Cmd.Stdout
-	if err := s.Cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go s.follow(output)
+	go s.follow(p.Output)
 	t.Cleanup(s.Stop)
 	s.Addr = Attr(s.AwaitLine("msg=listening"), "listen")
 	return s
@@ -230,7 +255,8 @@ func (s *Server) Kill() {
 	s.CheckOutput()
 }
 
-// StopAllowing is stop for a server that had reason to log certain errors.
+// StopAllowing is stop for a server that had reason to log certain errors, or to
+// tell of certain panics.
 func (s *Server) StopAllowing(errors string) {
 	s.T.Helper()
 	s.Stopped = true
@@ -239,8 +265,8 @@ func (s *Server) StopAllowing(errors string) {
 		s.T.Errorf("server ended with %v", s.Status)
 	}
 	for _, line := range s.Log.All() {
-		if strings.Contains(line, "DATA RACE") || strings.Contains(line, "panic") ||
-			strings.Contains(line, "level=ERROR") && !strings.Contains(line, errors) {
+		bad := strings.Contains(line, "panic") || strings.Contains(line, "level=ERROR")
+		if strings.Contains(line, "DATA RACE") || bad && !strings.Contains(line, errors) {
 			s.T.Errorf("server says: %s", line)
 		}
 	}

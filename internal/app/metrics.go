@@ -50,6 +50,7 @@ func (a *App) expose(registry *stream.Registry, places int, redis *command.Liste
 		Sessions: a.server.Sessions,
 		Traffic:  a.server.Traffic,
 		Channels: func() []stream.ChannelInfo { return registry.Channels(time.Now()) },
+		Panics:   a.server.Panics,
 		Budgets: func() []metrics.Budget {
 			return []metrics.Budget{{Name: "connections", Used: int64(a.server.Connections()), Limit: int64(places)}}
 		},

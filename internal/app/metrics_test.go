@@ -61,6 +61,7 @@ func TestEveryPartIsCounted(t *testing.T) {
 		`rtmp_callback_stops_pending 0`,
 		`rtmp_redis_connected 0`,
 		`rtmp_redis_commands_total{result="done",verb="kill-session"} 0`,
+		`rtmp_panics_total 0`,
 		`rtmp_budget_limit{budget="connections"} 50`,
 		`rtmp_channels{state="live"} 0`,
 		"go_goroutines", "process_open_fds",

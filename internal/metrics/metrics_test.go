@@ -118,6 +118,7 @@ var everything = Sources{
 	},
 	PendingStops: func() int { return 9 },
 	Redis:        func() (bool, time.Duration) { return true, 90 * time.Second },
+	Panics:       func() uint64 { return 11 },
 	Budgets:      func() []Budget { return []Budget{{"connections", 10, 100}} },
 }
 
@@ -156,6 +157,7 @@ func TestSourcesAreAskedAtEachScrape(t *testing.T) {
 		`rtmp_callback_stops_pending 9`,
 		`rtmp_redis_connected 1`,
 		`rtmp_redis_disconnected_seconds_total 90`,
+		`rtmp_panics_total 11`,
 		`rtmp_budget_used{budget="connections"} 10`,
 		`rtmp_budget_limit{budget="connections"} 100`,
 	)

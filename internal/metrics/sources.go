@@ -17,6 +17,7 @@ type Sources struct {
 	PendingStops func() int
 	// Redis says whether commands are heard, and for how long they were not.
 	Redis   func() (connected bool, lost time.Duration)
+	Panics  func() uint64
 	Budgets func() []Budget
 }
 
@@ -61,6 +62,9 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		connected, lost := c.Redis()
 		to <- redisConnected.metric(truth(connected))
 		to <- redisLost.metric(lost.Seconds())
+	}
+	if c.Panics != nil {
+		to <- panics.metric(float64(c.Panics()))
 	}
 	if c.Budgets != nil {
 		for _, b := range c.Budgets() {

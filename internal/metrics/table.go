@@ -30,12 +30,13 @@ var (
 	stopsPending   = gauge("rtmp_callback_stops_pending", "stop events that the callback has not taken yet")
 	redisConnected = gauge("rtmp_redis_connected", "1 if commands from Redis are heard")
 	redisLost      = counter("rtmp_redis_disconnected_seconds_total", "for how long none could be heard")
+	panics         = counter("rtmp_panics_total", "bugs that ended what was being done, a session or a request, and nothing else")
 	used           = gauge("rtmp_budget_used", "how much of a budget is taken", "budget")
 	limit          = gauge("rtmp_budget_limit", "how much of it there is, 0 for no bound", "budget")
 
 	lookedUp = []*family{
 		connections, accepted, sessions, bytesIn, bytesOut, messagesIn, messagesOut, skipped, skips, lag, lagMax,
-		channels, stopsPending, redisConnected, redisLost, used, limit,
+		channels, stopsPending, redisConnected, redisLost, panics, used, limit,
 	}
 )
 

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -135,3 +136,5 @@ func callback(b *stage.Backend) []string {
 	return []string{"CALLBACK_URL=" + b.URL, "JWT_SECRET=" + stage.CallbackSecret}
 }
 
+// channelOf names the nth channel of a test.
+func channelOf(n int) string { return fmt.Sprint("channel", n) }

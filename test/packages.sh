@@ -15,6 +15,7 @@ packages=(
   iproute2
   openssl
   nftables
+  strace
   nginx
   libnginx-mod-rtmp
   vlc-bin

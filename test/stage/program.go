@@ -21,6 +21,9 @@ var packages = map[string]string{
 	"nginx":          "nginx",
 	"node":           "nodejs",
 	"setpriv":        "util-linux",
+	"taskset":        "util-linux",
+	"renice":         "bsdutils",
+	"strace":         "strace",
 	"cvlc":           "vlc-bin",
 }
 

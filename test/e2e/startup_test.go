@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"net"
-	"slices"
 	"strings"
 	"testing"
 
@@ -56,30 +54,6 @@ func TestAllUnusableSettingsAreNamedAtOnce(t *testing.T) {
 		if strings.Count(stderr, name+"=") != 1 {
 			t.Errorf("%s is not named once in:\n%s", name, stderr)
 		}
-	}
-}
-
-func TestPortInUseIsOneClearError(t *testing.T) {
-	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = taken.Close() }()
-	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	status, stdout, stderr := stage.Run(t, []string{"BIND_ADDRESS=127.0.0.1", "RTMP_PORT=" + port})
-	if status != 1 {
-		t.Errorf("status %d, want 1", status)
-	}
-	complaints := slices.DeleteFunc(strings.Split(stdout, "\n"), func(line string) bool {
-		return !strings.Contains(line, "level=ERROR")
-	})
-	if len(complaints) != 1 || !strings.Contains(complaints[0], taken.Addr().String()) ||
-		!strings.Contains(complaints[0], "address already in use") {
-		t.Errorf("it says %q", complaints)
-	}
-	if stderr != "" || strings.Contains(stdout, "goroutine") {
-		t.Errorf("stdout %q, stderr %q", stdout, stderr)
 	}
 }
 

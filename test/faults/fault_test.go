@@ -28,6 +28,8 @@ type fault struct {
 	// restarted says that the test has ended the server's first process on
 	// purpose, so that its vitals cannot be compared.
 	restarted bool
+	// repeated says that the report has this test already, from a run before.
+	repeated bool
 	// complaints are what the server may log at level ERROR, since the fault gives
 	// it a reason to.
 	complaints string
@@ -138,7 +140,7 @@ func (f *fault) finish() {
 	if f.complaints != "" {
 		f.server.StopAllowing(f.complaints)
 	}
-	if !f.Skipped() {
+	if !f.Skipped() && (!f.repeated || f.Failed()) {
 		results.add(result{rows: f.rows, test: f.Name(), failed: f.Failed(), figures: maps.Clone(f.figures), order: f.order})
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Format is the form of the lines.
 type Format string
 
-// The formats.
+// The formats, both of visible characters alone.
 const (
 	Text Format = "text" // name=value pairs, as slog.TextHandler writes them
 	JSON Format = "json" // one object a line, as slog.JSONHandler writes it
@@ -21,9 +21,9 @@ const (
 func (f Format) handler(w io.Writer, level slog.Leveler) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
 	if f == JSON {
-		return slog.NewJSONHandler(w, options)
+		return slog.NewJSONHandler(visible{w}, options)
 	}
-	return slog.NewTextHandler(w, options)
+	return slog.NewTextHandler(visible{w}, options)
 }
 
 // New returns a logger whose lines of at least the given level go to out through

@@ -48,5 +48,5 @@ func divide(limit memory.Limit, settings config.Settings) budgets {
 
 // watch returns what keeps the process within its memory.
 func (b budgets) watch(registry *stream.Registry, s *server.Server, log *slog.Logger) func(context.Context) error {
-	return memory.NewWatch(memory.Options{Limit: b.limit, CacheBytes: b.caches, Caches: registry, Door: s, Log: log}).Run
+	return memory.NewWatch(memory.Options{Limit: b.limit, CacheBytes: b.caches, Caches: registry, Door: s, Viewers: s, Log: log}).Run
 }

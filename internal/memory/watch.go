@@ -35,6 +35,12 @@ type Options struct {
 		// since the last call.
 		SetShort(short bool) (refused uint64)
 	}
+	// Viewers are those of all channels.
+	Viewers interface {
+		// CloseBehind closes those farthest behind until so many bytes that are kept
+		// for nobody else can be freed, or only those are left who keep up.
+		CloseBehind(bytes int64) (closed int)
+	}
 	Log *slog.Logger
 }
 
@@ -48,10 +54,10 @@ type Watch struct {
 
 	pressure  pressure
 	collected time.Time
-	// since is when memory became short, and dropped counts the caches that went
-	// for it.
-	since   time.Time
-	dropped int
+	// since is when memory became short, dropped counts the caches that went for
+	// it, and closed the viewers.
+	since           time.Time
+	dropped, closed int
 	// trimmed counts the caches that went for their own bound since toldAt.
 	trimmed int
 	toldAt  time.Time
@@ -100,7 +106,7 @@ func (w *Watch) look(now time.Time) {
 	case refuse:
 		w.begin(now, r)
 	case shed:
-		w.shed(kept - w.options.Limit.excess(r))
+		w.shed(kept, w.options.Limit.excess(r))
 	case calm:
 		w.end(now)
 	}
@@ -118,18 +124,24 @@ func (w *Watch) trim(now time.Time) (kept int64) {
 }
 
 func (w *Watch) begin(now time.Time, r reading) {
-	w.since, w.dropped = now, 0
+	w.since, w.dropped, w.closed = now, 0, 0
 	w.options.Door.SetShort(true)
 	w.options.Log.Warn("memory is short: new connections are refused",
 		"used_mb", mb(r.heap), "cgroup_mb", mb(r.group), "limit_mb", mb(w.options.Limit.Bytes), "from", string(w.options.Limit.Source))
 }
 
-// shed drops caches until no more than most bytes are left. What they took is free
-// with the next collection, which must not wait.
-func (w *Watch) shed(most int64) {
-	_, dropped := w.options.Caches.TrimCaches(most)
+// shed frees an excess of bytes: of those kept in caches, and where these have not as
+// much, or viewers who are behind have them as well, of those kept for such viewers.
+// They are free with the next collection, which must not wait.
+func (w *Watch) shed(kept, excess int64) {
+	left, dropped := w.options.Caches.TrimCaches(kept - excess)
+	closed := 0
+	if lacking := excess - (kept - left); lacking > 0 {
+		closed = w.options.Viewers.CloseBehind(lacking)
+	}
 	w.dropped += dropped
-	if dropped > 0 {
+	w.closed += closed
+	if dropped+closed > 0 {
 		w.collected = time.Time{}
 	}
 }
@@ -137,7 +149,8 @@ func (w *Watch) shed(most int64) {
 func (w *Watch) end(now time.Time) {
 	refused := w.options.Door.SetShort(false)
 	w.options.Log.Warn("memory is no longer short: new connections are welcome",
-		"after", now.Sub(w.since).Round(time.Millisecond), "connections_refused", refused, "caches_dropped", w.dropped)
+		"after", now.Sub(w.since).Round(time.Millisecond), "connections_refused", refused,
+		"caches_dropped", w.dropped, "viewers_closed", w.closed)
 }
 
 func mb(n int64) int64 { return n >> 20 }

@@ -18,6 +18,7 @@ import (
 type process struct {
 	used, garbage int64
 	caches        []int64 // the largest first
+	viewers       []int64 // what is kept for each alone, the farthest behind first
 	short         bool
 	refused       uint64
 	collections   int
@@ -28,6 +29,9 @@ func (p *process) read() reading {
 	r := reading{heap: p.used + p.garbage, garbage: p.garbage}
 	for _, c := range p.caches {
 		r.heap += c
+	}
+	for _, v := range p.viewers {
+		r.heap += v
 	}
 	return r
 }
@@ -50,6 +54,16 @@ func (p *process) TrimCaches(most int64) (kept int64, dropped int) {
 	return kept, dropped
 }
 
+func (p *process) CloseBehind(bytes int64) (closed int) {
+	for bytes > 0 && len(p.viewers) > 0 {
+		bytes -= p.viewers[0]
+		p.garbage += p.viewers[0]
+		p.viewers = p.viewers[1:]
+		closed++
+	}
+	return closed
+}
+
 func (p *process) SetShort(short bool) uint64 {
 	p.short = short
 	refused := p.refused
@@ -60,7 +74,7 @@ func (p *process) SetShort(short bool) uint64 {
 func (p *process) watch(cacheBytes int64) *Watch {
 	w := NewWatch(Options{
 		Limit:      Limit{Bytes: 1000 * mib, Heap: 1000 * mib, Source: FromSetting},
-		CacheBytes: cacheBytes, Caches: p, Door: p,
+		CacheBytes: cacheBytes, Caches: p, Door: p, Viewers: p,
 		Log: slog.New(slog.NewTextHandler(&p.log, nil)),
 	})
 	w.meter = p
@@ -105,7 +119,29 @@ func TestShortMemoryIsShedAndRecovers(t *testing.T) {
 	}
 	p.wantLines(t,
 		`level=WARN msg="memory is short: new connections are refused" used_mb=960 cgroup_mb=0 limit_mb=1000 from=MEMORY_LIMIT_MB`,
-		`level=WARN msg="memory is no longer short: new connections are welcome" after=100ms connections_refused=7 caches_dropped=1`)
+		`level=WARN msg="memory is no longer short: new connections are welcome" after=100ms connections_refused=7 caches_dropped=1 viewers_closed=0`)
+}
+
+// Viewers go only for what the caches do not give: because they are too small, or
+// because what was in them is kept for such viewers as well.
+func TestViewersWhoAreBehindGoWhereCachesAreNotEnough(t *testing.T) {
+	p := &process{
+		used: 700 * mib, caches: []int64{100 * mib, 20 * mib},
+		viewers: []int64{80 * mib, 60 * mib, 40 * mib},
+	}
+	w := p.watch(0)
+	w.look(after(0)) // 1,000 in all, 200 too many
+	if !p.short || len(p.caches) != 0 || len(p.viewers) != 2 {
+		t.Fatalf("short is %v, %d caches and %d viewers are left", p.short, len(p.caches), len(p.viewers))
+	}
+	p.used += 120 * mib // was not freed with the caches
+	w.look(after(lookEach))
+	if !p.short || len(p.viewers) != 0 {
+		t.Fatalf("short is %v, %d viewers are left", p.short, len(p.viewers))
+	}
+	p.used -= 100 * mib
+	w.look(after(2 * lookEach))
+	p.wantLines(t, "memory is short", "caches_dropped=2 viewers_closed=3")
 }
 
 // When there is nothing left to drop, refusing is all that can be done.

@@ -25,6 +25,7 @@ const (
 	ReasonFull             stream.Reason = "server full"
 	ReasonMadeRoom         stream.Reason = "made room for newer connections"
 	ReasonMemory           stream.Reason = "server short of memory"
+	ReasonBehind           stream.Reason = "too far behind for a server short of memory"
 	ReasonNoFiles          stream.Reason = "out of file descriptors"
 	ReasonProxyHeader      stream.Reason = "bad PROXY protocol header"
 	ReasonTLS              stream.Reason = "TLS handshake failed"

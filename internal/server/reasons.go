@@ -12,7 +12,7 @@ func Reasons() []stream.Reason {
 		ReasonIdle, ReasonPingTimeout, ReasonPlayWait, ReasonStalled, ReasonProtocol, ReasonLimit, ReasonFlood,
 		ReasonControlQueue, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
 		ReasonPlayDenied, ReasonNoTrack, ReasonShutdown, ReasonInternal,
-		ReasonBudget, ReasonBitrate, ReasonChatter, ReasonStrange, ReasonGuessing,
+		ReasonBudget, ReasonBehind, ReasonBitrate, ReasonChatter, ReasonStrange, ReasonGuessing,
 		stream.ReasonReplaced, stream.ReasonWrongKey, stream.ReasonKilled, stream.ReasonKicked,
 	}
 }

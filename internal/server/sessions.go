@@ -39,10 +39,11 @@ type accounts struct {
 // place is where a player stands. Whoever has the turn of the writer notes it
 // once for each batch, and anyone may read it.
 type place struct {
-	// at is the player's message in the present log, nowhere if it has none, and
-	// since the time from which its lag counts.
-	at    atomic.Uint64
-	since atomic.Int64
+	// at is the player's message in the present log, nowhere if it has none,
+	// position how many bytes lie behind it, and since the time from which its lag
+	// counts.
+	at, position atomic.Uint64
+	since        atomic.Int64
 	// sent is how many messages it has passed without skipping them, a number of
 	// its own since it must never fall. All are totals of all logs.
 	sent, skipped, skips atomic.Uint64
@@ -67,6 +68,7 @@ func (p *player) note() {
 	}
 	skipped := p.totalMissed().Messages
 	p.place.at.Store(at)
+	p.place.position.Store(p.cursor.Position())
 	p.place.sent.Store(p.place.earlier + at - p.place.from - skipped)
 	if skipped != p.place.skipped.Load() {
 		p.place.skipped.Store(skipped)

@@ -218,6 +218,15 @@ func TestAPlaceIsHowFarACursorIsBehindTheHead(t *testing.T) {
 	if n, since := c.Passed(); n != 2 || since != 20*time.Millisecond {
 		t.Errorf("it has passed %d messages since %v", n, since)
 	}
+	n, _ := c.Passed()
+	if got, want := l.Held(n, c.Position()), int64(len(l.tail.Load().chunks))+messageOverhead; got != want {
+		t.Errorf("%d bytes are held for it, want %d", got, want)
+	}
+	drain(c)
+	n, _ = c.Passed()
+	if got := l.Held(n, c.Position()); got != 0 {
+		t.Errorf("%d bytes are held for a viewer who has everything", got)
+	}
 	if n, arrival := l.Head(); n != 3 || arrival != 50*time.Millisecond {
 		t.Errorf("the head is %d at %v", n, arrival)
 	}

@@ -311,3 +311,6 @@ func (s *Skipped) add(more Skipped) {
 func (c *Cursor) Passed() (messages uint64, since time.Duration) {
 	return c.at.sequence, max(c.at.arrival, c.since)
 }
+
+// Position returns how many bytes of the log lie behind the cursor.
+func (c *Cursor) Position() uint64 { return c.at.position }

@@ -257,6 +257,17 @@ func (l *Log) advance(m *Message) {
 // end closes the log: cursors that reach its tail are told so.
 func (l *Log) end() { l.ended.Store(true) }
 
+// Held returns what the log keeps in memory for a viewer behind which so many messages
+// and bytes lie, see [Cursor.Passed] and [Cursor.Position]. What others need, or what
+// is kept for newcomers, is a part of it.
+func (l *Log) Held(messages, position uint64) int64 {
+	tail := l.tail.Load()
+	if tail.sequence <= messages || tail.position <= position {
+		return 0
+	}
+	return int64(tail.position-position) + int64(tail.sequence-messages)*messageOverhead
+}
+
 // Head returns how many messages the log has had, and when the last of them came.
 func (l *Log) Head() (messages uint64, arrival time.Duration) {
 	tail := l.tail.Load()

@@ -81,7 +81,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		redis = a.commands(settings, registry)
 		a.background = append(a.background, redis.Run)
 	}
-	a.expose(registry, places, redis)
+	a.expose(registry, budgets, places, redis)
 	return a, nil
 }
 

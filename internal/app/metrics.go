@@ -45,14 +45,18 @@ func observeCommands(m *metrics.Metrics) func(command.Verb, command.Result) {
 
 // expose has the metrics look at the parts of the server. places is how many
 // connections there may be, and redis nil without commands.
-func (a *App) expose(registry *stream.Registry, places int, redis *command.Listener) {
+func (a *App) expose(registry *stream.Registry, memory budgets, places int, redis *command.Listener) {
 	sources := metrics.Sources{
 		Sessions: a.server.Sessions,
 		Traffic:  a.server.Traffic,
 		Channels: func() []stream.ChannelInfo { return registry.Channels(time.Now()) },
 		Panics:   a.server.Panics,
 		Budgets: func() []metrics.Budget {
-			return []metrics.Budget{{Name: "connections", Used: int64(a.server.Connections()), Limit: int64(places)}}
+			return []metrics.Budget{
+				{Name: "connections", Used: int64(a.server.Connections()), Limit: int64(places)},
+				{Name: "cache_bytes", Used: registry.CacheSize(), Limit: memory.caches},
+				{Name: "incomplete_message_bytes", Used: a.server.Incomplete(), Limit: memory.incomplete},
+			}
 		},
 	}
 	if c, ok := a.authority.(callback); ok {

@@ -63,6 +63,8 @@ func TestEveryPartIsCounted(t *testing.T) {
 		`rtmp_redis_commands_total{result="done",verb="kill-session"} 0`,
 		`rtmp_panics_total 0`,
 		`rtmp_budget_limit{budget="connections"} 50`,
+		`rtmp_budget_used{budget="cache_bytes"} 0`,
+		`rtmp_budget_used{budget="incomplete_message_bytes"} 0`,
 		`rtmp_channels{state="live"} 0`,
 		"go_goroutines", "process_open_fds",
 	} {

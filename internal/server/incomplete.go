@@ -22,6 +22,15 @@ type holding struct {
 	since uint64
 }
 
+// Incomplete returns how much memory, in bytes, incomplete messages take of
+// [Options.MaxIncomplete].
+func (s *Server) Incomplete() int64 {
+	if s.incomplete.budget == nil {
+		return 0
+	}
+	return s.incomplete.budget.Taken()
+}
+
 // closeOldest ends connections when the memory for incomplete messages is spent, those
 // first whose messages were begun the longest time ago: encoders end theirs within
 // moments, and who holds memory to do harm never does. It neither blocks nor waits.

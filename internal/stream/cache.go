@@ -47,7 +47,7 @@ func (l *Log) dropCache() bool {
 //
 // What a dropped cache took is free once no viewer needs it any more.
 func (r *Registry) TrimCaches(most int64) (kept int64, dropped int) {
-	if kept = r.cached(); kept <= most {
+	if kept = r.CacheSize(); kept <= most {
 		return kept, 0
 	}
 	caches := r.caches()
@@ -74,8 +74,8 @@ type cache struct {
 	size int64
 }
 
-// cached is what all channels keep together.
-func (r *Registry) cached() (total int64) {
+// CacheSize returns what all channels keep for newcomers together, in bytes.
+func (r *Registry) CacheSize() (total int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, ch := range r.channels {

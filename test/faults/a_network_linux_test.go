@@ -71,26 +71,35 @@ func TestPeersWhoseCableIsPulledAreMissed(t *testing.T) {
 	}
 }
 
+// watched is what came of the canary to a viewer: where it has gaps, and by how much
+// it was late at worst.
+type watched struct {
+	messages, gaps int
+	delay          time.Duration
+}
+
 // watchWithGaps reads the canary until the connection ends, in which whole groups
 // may be missing and nothing else.
-func (f *fault) watchWithGaps(c *stage.Client) (messages, gaps int, err error) {
+func (f *fault) watchWithGaps(c *stage.Client) (seen watched, err error) {
 	f.Helper()
 	for next := -1; ; {
 		m, err := c.ReadMessage()
 		if err != nil {
-			return messages, gaps, err
+			return seen, err
 		}
 		if m.Type != rtmp.TypeVideo || len(m.Payload) < 17 {
 			continue
 		}
-		messages++
+		seen.messages++
 		end := len(m.Payload) - 4
 		if crc32.ChecksumIEEE(m.Payload[:end]) != binary.BigEndian.Uint32(m.Payload[end:]) {
 			f.Error("a message came spoiled")
 		}
+		sent := time.Unix(0, int64(binary.BigEndian.Uint64(m.Payload[9:])))
+		seen.delay = max(seen.delay, time.Since(sent))
 		n := int(binary.BigEndian.Uint32(m.Payload[5:]))
 		if next >= 0 && n != next {
-			gaps++
+			seen.gaps++
 			if n < next || m.Payload[0] != 0x17 {
 				f.Errorf("message %d follows message %d, and is no keyframe", n, next-1)
 			}
@@ -111,12 +120,12 @@ func TestLostPacketsCostWholeGroupsOnly(t *testing.T) {
 			}
 			f.network.Lose(percent)
 			_ = viewer.Conn.SetReadDeadline(time.Now().Add(time.Duration(f.scale(6, 60)) * time.Second))
-			messages, gaps, err := f.watchWithGaps(viewer)
+			seen, err := f.watchWithGaps(viewer)
 			f.figure("packets lost in 100", percent)
-			f.figure("messages through", messages)
-			f.figure("groups left out", gaps)
+			f.figure("messages through", seen.messages)
+			f.figure("groups left out", seen.gaps)
 			// Of 30 in 100, TCP may find that the peer is gone.
-			if percent < 30 && !errors.Is(err, os.ErrDeadlineExceeded) || messages == 0 {
+			if percent < 30 && !errors.Is(err, os.ErrDeadlineExceeded) || seen.messages == 0 {
 				f.Errorf("the viewer did not stay: %v", err)
 			}
 		})

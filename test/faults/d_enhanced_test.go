@@ -13,9 +13,9 @@ import (
 // frame, and what else there is.
 func enhancedMessages(kind rtmp.MessageType, fourCC string) (payloads [][]byte) {
 	const key, inter, ext, sound = 1 << 4, 2 << 4, 0x80, 0x90
-	heads := []byte{ext | key | 0, ext | key | 3, ext | inter | 3, ext | inter | 1, ext | key | 5, ext | inter | 2}
+	heads := []byte{ext | key, ext | key | 3, ext | inter | 3, ext | inter | 1, ext | key | 5, ext | inter | 2}
 	if kind == rtmp.TypeAudio {
-		heads = []byte{sound | 0, sound | 1, sound | 1, sound | 4, sound | 2}
+		heads = []byte{sound, sound | 1, sound | 1, sound | 4, sound | 2}
 	}
 	for n, head := range heads {
 		payloads = append(payloads, append([]byte{head}, fmt.Sprintf("%s%016d", fourCC, n)...))
@@ -55,7 +55,7 @@ func TestEnhancedRTMPWholeAndCut(t *testing.T) {
 			}
 		}
 		for _, payload := range sent {
-			for length := range len(payload) {
+			for length := range payload {
 				cut++
 				known[string(payload[:length])] = true
 				write(payload[:length])
@@ -82,7 +82,7 @@ func TestEnhancedRTMPWholeAndCut(t *testing.T) {
 		for _, payload := range sent {
 			for kind := range byte(16) { // of packet; those of several tracks are taken apart
 				head := append([]byte{payload[0]&0xF0 | kind}, payload[1:]...)
-				for length := range len(head) {
+				for length := range head {
 					cut++
 					write(head[:length])
 				}

@@ -81,6 +81,14 @@ func beginWith(t *testing.T, rows string, network *stage.Network, process stage.
 	return f
 }
 
+// alone is begin without a server and a canary, for faults that none can live through.
+func alone(t *testing.T, rows string) *fault {
+	t.Helper()
+	f := &fault{T: t, rows: strings.Fields(rows), figures: make(map[string]string)}
+	t.Cleanup(f.finish)
+	return f
+}
+
 // within calls a function where the server's loopback network is: sockets that it
 // opens and programs that it starts are there.
 func (f *fault) within(do func()) {
@@ -133,9 +141,11 @@ func (f *fault) figure(name string, value any) {
 // finish checks what holds for every row, and notes the result.
 func (f *fault) finish() {
 	f.Helper()
-	f.canary.finish()
-	if !f.restarted {
-		f.checkRecovered()
+	if f.canary != nil {
+		f.canary.finish()
+		if !f.restarted {
+			f.checkRecovered()
+		}
 	}
 	if f.complaints != "" {
 		f.server.StopAllowing(f.complaints)

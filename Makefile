@@ -4,11 +4,12 @@
 GO       ?= go
 FUZZTIME ?= 1m
 HISTORIES ?= 10000
+DURATION ?= 15m
 LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
-UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults)")
+UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults|soak)")
 
-.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages vulnerabilities cross dist dist-check simulate simulate-mutants
+.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages soak vulnerabilities cross dist dist-check simulate simulate-mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +22,7 @@ build: ## build ./rtmp-server
 
 test: packages check cross coverage e2e ## run every test, installing what is missing
 	./test/fuzz.sh 3s
+	$(MAKE) soak DURATION=20s
 
 check: lint vulnerabilities unit ## the quick gate: format, vet, lint, known vulnerabilities, unit tests under the race detector
 
@@ -31,6 +33,9 @@ unit:
 
 e2e: packages ## end-to-end tests with real programs
 	$(GO) test -race -count=1 -timeout 8m ./test/e2e/...
+
+soak: packages ## visitors by the ten thousand for DURATION, and nothing may grow; SOAK="-seed 1"
+	$(GO) test -count=1 -v -timeout 24h ./test/soak -duration $(DURATION) $(SOAK)
 
 lint: $(LINT)
 	$(GO) mod verify

@@ -96,6 +96,9 @@ func (r *Redis) End(sig syscall.Signal) {
 	r.cmd = nil
 }
 
+// Addr is where Redis listens.
+func (r *Redis) Addr() string { return r.addr }
+
 // Settings have a server take commands from this Redis.
 func (r *Redis) Settings(more ...string) []string {
 	host, port, _ := net.SplitHostPort(r.addr)

@@ -2,7 +2,6 @@ package soak
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -54,13 +53,13 @@ func (b *book) happened(event string) {
 	b.events[event]++
 }
 
-// visitors counts them, of one kind or of all.
-func (b *book) visitors(kind string) (n int) {
+// came counts visitors, of one kind or of all, with one outcome or any.
+func (b *book) came(kind, outcome string) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for of, outcomes := range b.outcomes {
-		for count := range maps.Values(outcomes) {
-			if kind == "" || kind == of {
+		for what, count := range outcomes {
+			if (kind == "" || kind == of) && (outcome == "" || outcome == what) {
 				n += count
 			}
 		}
@@ -142,11 +141,14 @@ func (s *soak) audit() series {
 		}
 	}
 	for _, k := range kinds {
-		if s.book.visitors(k.name) == 0 && *lasting >= 20*time.Second {
+		if s.book.came(k.name, "") == 0 && *lasting >= 20*time.Second {
 			s.Errorf("no %s came", k.name)
 		}
 	}
-	if came, due := s.book.visitors(""), s.took.Seconds()*(*rate); float64(came) < math.Floor(due/2) {
+	if n := s.book.came("", outcomeForgiven); n > 2+s.book.came("", "")/forgiven {
+		s.Errorf("%d visitors failed on a busy machine", n)
+	}
+	if came, due := s.book.came("", ""), s.took.Seconds()*(*rate); float64(came) < math.Floor(due/2) {
 		s.Errorf("%d visitors came of %.0f: this machine is too slow for the rate", came, due)
 	}
 	return m

@@ -35,7 +35,7 @@ func (s *soak) summary(a *samples, c *canary) string {
 	rows := [][2]string{
 		{"seed", fmt.Sprint(s.seed)},
 		{"duration", s.took.Round(time.Second).String()},
-		{"visitors", fmt.Sprintf("%d, %.1f a second", s.book.visitors(""), float64(s.book.visitors(""))/s.took.Seconds())},
+		{"visitors", fmt.Sprintf("%d, %.1f a second", s.book.came("", ""), float64(s.book.came("", ""))/s.took.Seconds())},
 		{"connections", fmt.Sprintf("%d by RTMP, %d by RTMPS", plain, secure)},
 		{"at a time", fmt.Sprintf("%.0f, %.0f at most", connections.median, connections.most)},
 		{"starts that the callback accepted", fmt.Sprintf("%d, of which %d have no stop and %d stops were repeated", starts, open, repeated)},
@@ -77,7 +77,7 @@ func (s *soak) visitorTable() string {
 	var b strings.Builder
 	b.WriteString("| visitors | number | outcomes |\n| --- | --- | --- |\n")
 	for _, k := range kinds {
-		fmt.Fprintf(&b, "| %s | %d | %s |\n", k.name, s.book.visitors(k.name), counts(s.book.outcomes[k.name]))
+		fmt.Fprintf(&b, "| %s | %d | %s |\n", k.name, s.book.came(k.name, ""), counts(s.book.outcomes[k.name]))
 	}
 	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -13,7 +14,7 @@ import (
 // keeps for any of them.
 const (
 	behindAtLeast = time.Second
-	heldAtLeast   = sendBuffer
+	heldAtLeast   = socket.SendBuffer
 )
 
 // straggler is a player that is behind, with what the log holds for it.

@@ -9,9 +9,9 @@ import (
 // cable, within 20 s although nothing is written to it.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 8 * time.Second, Interval: 3 * time.Second, Count: 3}
 
-// sendBuffer bounds what the kernel holds for one viewer. Without it the
+// SendBuffer bounds what the kernel holds for one viewer. Without it the
 // kernel takes several seconds of video for a viewer that stopped reading.
-const sendBuffer = 256 << 10
+const SendBuffer = 256 << 10
 
 // Tune sets the socket options of a connection. Bytes that the peer leaves
 // unacknowledged for as long as given end it. A failure costs nothing but the
@@ -24,7 +24,7 @@ func Tune(nc net.Conn, unreachable time.Duration) error {
 	if err := tcp.SetKeepAliveConfig(keepAlive); err != nil {
 		return err
 	}
-	if err := tcp.SetWriteBuffer(sendBuffer); err != nil {
+	if err := tcp.SetWriteBuffer(SendBuffer); err != nil {
 		return err
 	}
 	return setUserTimeout(tcp, unreachable)

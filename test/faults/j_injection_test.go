@@ -43,7 +43,7 @@ func TestEachLineOfTheLogIsOneRecord(t *testing.T) {
 			f := beginAs(t, "J2", stage.Process{Stdout: w, Output: translate(r, lines)},
 				"LOG_FORMAT="+format, "LOG_DEBUG=YES", "KEY_GUESSES_PER_MINUTE=0")
 			for i, text := range injections {
-				f.inject(host(i), text)
+				f.injectEverywhere(host(i), text)
 			}
 			f.canary.await(10)
 			f.figure("texts", len(injections))
@@ -67,8 +67,8 @@ func TestEachLineOfTheLogIsOneRecord(t *testing.T) {
 	}
 }
 
-// inject says a text wherever the server may quote it.
-func (f *fault) inject(from, text string) {
+// injectEverywhere says a text wherever the server may quote it.
+func (f *fault) injectEverywhere(from, text string) {
 	f.Helper()
 	for _, where := range []struct{ app, url, flash, key, kind, command string }{
 		{app: text, key: "key"},

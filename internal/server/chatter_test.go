@@ -176,7 +176,8 @@ func TestAnswersThatAreNotReadEndTheConnection(t *testing.T) {
 		defer f.stop()
 		conn := f.dial()
 		defer func() { _ = conn.Close() }()
-		for c := range f.places.taken {
+		synctest.Wait() // until it has its place
+		for _, c := range f.open() {
 			for range maxControlQueue/orderSize + 2 {
 				c.out.sendThen(func() {}, rtmp.UserControl(rtmp.EventPingResponse, 1))
 			}

@@ -141,10 +141,10 @@ func TestBackendThatGoesAwayRefusesThePublisher(t *testing.T) {
 			}
 			scheme := "http://"
 			if tt.secure {
-				b.Http.Listener = tls.NewListener(b.Door, ca.issue(t, host, later))
+				b.HTTP.Listener = tls.NewListener(b.Door, ca.issue(t, host, later))
 				scheme = "https://"
 			}
-			b.Http.Start()
+			b.HTTP.Start()
 			b.URL = scheme + b.Door.Addr().String() + "/events"
 			s := startCallbackServer(t, b, "SSL_CERT_FILE="+ca.file)
 			other := startBystander(t, s)

@@ -27,7 +27,7 @@ const (
 type Backend struct {
 	t      *testing.T
 	URL    string
-	Http   *httptest.Server
+	HTTP   *httptest.Server
 	Door   *door
 	Answer func(w http.ResponseWriter, e Event)
 	Ledger *Journal[Deed]
@@ -55,8 +55,8 @@ func StartBackend(t *testing.T, host string, answer func(w http.ResponseWriter, 
 	t.Helper()
 	b := NewBackend(t, host)
 	b.Answer = answer
-	b.Http.Start()
-	b.URL = b.Http.URL + "/events"
+	b.HTTP.Start()
+	b.URL = b.HTTP.URL + "/events"
 	return b
 }
 
@@ -72,12 +72,12 @@ func NewBackend(t *testing.T, host string) *Backend {
 	}
 	b := &Backend{t: t, Ledger: NewJournal[Deed](), Events: NewJournal[Event]()}
 	b.Door = &door{Listener: listener, running: &b.running}
-	b.Http = httptest.NewUnstartedServer(http.HandlerFunc(b.serve))
-	_ = b.Http.Listener.Close()
-	b.Http.Listener = b.Door
-	b.Http.Config.ErrorLog = log.New(io.Discard, "", 0)
+	b.HTTP = httptest.NewUnstartedServer(http.HandlerFunc(b.serve))
+	_ = b.HTTP.Listener.Close()
+	b.HTTP.Listener = b.Door
+	b.HTTP.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(func() {
-		b.Http.Close()
+		b.HTTP.Close()
 		b.running.Wait()
 	})
 	return b

@@ -61,7 +61,12 @@ func TestAPanicEndsOneSession(t *testing.T) {
 		f.Errorf("%d panics were counted, and %d seen, of %d", n, panics, len(points))
 	}
 	f.server.AwaitLine("level=ERROR msg=panic", "stack=")
+	ended := f.ended("internal error")
+	if ended < len(sessionPoints)/2 { // of the others a request or a line was lost
+		f.Errorf("%d sessions have ended for a bug", ended)
+	}
 	f.figure("points", len(points))
+	f.figure("sessions ended", ended)
 	f.figure("starts, each stopped", f.pairs(backend))
 	if f.server.Cmd.Process.Signal(syscall.Signal(0)) != nil {
 		f.Error("the process has ended")

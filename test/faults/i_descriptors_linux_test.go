@@ -38,6 +38,7 @@ func TestAServerOutOfDescriptorsRefusesAndGoesOn(t *testing.T) {
 	f := begin(t, "I1")
 	lines := len(f.server.Log.All())
 	const room = 3
+	f.settle()
 	restore := f.server.LimitFiles(room)
 	waiting, tried := 0, f.scale(20, 200)
 	for range tried {
@@ -55,6 +56,19 @@ func TestAServerOutOfDescriptorsRefusesAndGoesOn(t *testing.T) {
 	if n := len(f.server.Log.All()) - lines; n > 20+tried/10 {
 		f.Errorf("%d lines were logged", n)
 	}
+}
+
+// settle waits for the server to have closed what is closed on this side.
+func (f *fault) settle() {
+	f.Helper()
+	last, same := -1, 0
+	f.eventually(stage.Soon, "as many open files as before", func() bool {
+		if now := f.files(); now != last {
+			last, same = now, 0
+		}
+		same++
+		return same > 15
+	})
 }
 
 // The limit of open files, which the process raises as far as it may, leaves room

@@ -12,39 +12,44 @@ import (
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
-// A server that gets a fifth of one processor is late, and ends nobody for it. The
-// quota is that of a control group of version 1 where there are such, as in a
-// container that may write to /sys/fs/cgroup; elsewhere the server is nice 19 beside
-// busy loops, on a processor that all of them share.
+// A server that gets a twentieth of one processor, less than it would take, is late and
+// ends nobody for it. The quota is that of a control group of version 1 where there are
+// such, as in a container that may write to /sys/fs/cgroup; elsewhere the server is
+// nice 19 beside busy loops, on a processor that all of them share.
 func TestAStarvedServerEndsNobody(t *testing.T) {
 	f := begin(t, "I5")
 	f.canary.excused = 5 * time.Second
+	const viewers = 15 // of each publisher: the server wants more than it gets
 	n := f.scale(15, 25)
-	var members []member
+	var publishers, players []member
 	for i := range n {
-		members = append(members, f.must(host(i), channelOf(i), stage.Watching), f.must(host(i), channelOf(i), stage.Publishing))
+		for range viewers {
+			players = append(players, f.must(host(i), channelOf(i), stage.Watching))
+		}
+		publishers = append(publishers, f.must(host(i), channelOf(i), stage.Publishing))
 	}
 	f.figure("means", f.starve())
 	during := f.lasting(time.Duration(f.scale(8, 60)) * time.Second)
 	busy, start := f.processor(), time.Now()
 	var feeding sync.WaitGroup
-	for i := 1; i < len(members); i += 2 {
+	for i, publisher := range publishers {
 		feeding.Go(func() {
-			if sent := members[i].feed(during); during.Err() == nil {
-				f.Errorf("publisher %d was ended after %d messages", i/2, sent)
+			if sent := publisher.feed(during); during.Err() == nil {
+				f.Errorf("publisher %d was ended after %d messages", i, sent)
 			}
 		})
 	}
 	feeding.Wait()
 	f.figure("publishers", n)
+	f.figure("players", len(players))
 	f.figure("processors", fmt.Sprintf("%.2f", (f.processor()-busy).Seconds()/time.Since(start).Seconds()))
-	for i, m := range members {
+	for i, m := range append(publishers, players...) {
 		if m.seen.AwaitEnd(0) {
 			f.Errorf("session %d has ended", i)
 		}
-		if i%2 == 0 {
-			f.eventually(2*stage.Soon, "pictures on "+channelOf(i/2), func() bool { return m.saw(stage.VideoFrame) })
-		}
+	}
+	for i, m := range players {
+		f.eventually(2*stage.Soon, "pictures on "+channelOf(i/viewers), func() bool { return m.saw(stage.VideoFrame) })
 	}
 	f.joinsAtOnce()
 }
@@ -65,7 +70,7 @@ func (f *fault) starve() (means string) {
 			f.Error(err)
 		}
 	})
-	for file, text := range map[string]string{"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "20000"} {
+	for file, text := range map[string]string{"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "5000"} {
 		if err := os.WriteFile(filepath.Join(group, file), []byte(text), 0o600); err != nil {
 			f.Fatal(err)
 		}

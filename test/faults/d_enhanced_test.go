@@ -47,11 +47,14 @@ func TestEnhancedRTMPWholeAndCut(t *testing.T) {
 		}
 		sent := enhancedMessages(codec.kind, codec.fourCC)
 		known := make(map[string]bool)
-		for _, payload := range sent {
+		for i, payload := range sent {
 			whole++
 			known[string(payload)] = true
 			if !write(payload) {
 				f.Errorf("%q: the publisher was closed", codec.fourCC)
+			}
+			if i == 1 { // or the player could begin with a later keyframe
+				seen.Await(stage.Soon, func(m rtmp.Message) bool { return bytes.Equal(m.Payload, payload) })
 			}
 		}
 		for _, payload := range sent {

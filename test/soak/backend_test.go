@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // What a backend does with the start and the stop of channels that come and go, in
@@ -30,9 +31,18 @@ type backend struct {
 
 	mu     sync.Mutex
 	random *rand.Rand
-	stops  []uint8 // by id: how many there were
+	starts []accepted // by id
 	moods  map[string]int
 	errs   []error
+}
+
+// accepted is a start that got an id, and how many stops there were of it.
+type accepted struct {
+	request
+	id      string
+	at      time.Time
+	pressed bool // the machine
+	stops   int
 }
 
 func startBackend(s *soak) *backend {
@@ -51,6 +61,7 @@ type request struct {
 	Event    string `json:"event"`
 	Channel  string `json:"channel"`
 	StreamID string `json:"stream_id"`
+	ClientIP string `json:"client_ip"`
 }
 
 // readRequest reads a token without a look at its signature, which test/e2e checks.
@@ -83,9 +94,10 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case e.Event == "stop":
 		b.stopped(e.StreamID)
+	case r.Context().Err() != nil: // the server has given up
 	case mood == "resets": // before it has accepted: nobody would learn the id
 	default:
-		w.Header().Set("stream-id", b.started())
+		w.Header().Set("stream-id", b.started(e))
 	}
 	if mood == "resets" {
 		panic(http.ErrAbortHandler)
@@ -111,22 +123,25 @@ func (b *backend) mood(e request) (mood string) {
 	return mood
 }
 
-func (b *backend) started() (id string) {
+func (b *backend) started(e request) (id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stops = append(b.stops, 0)
-	return "id-" + strconv.Itoa(len(b.stops)-1)
+	id = "id-" + strconv.Itoa(len(b.starts))
+	b.starts = append(b.starts, accepted{request: e, id: id, at: time.Now(), pressed: machineIsPressed()})
+	return id
 }
 
 func (b *backend) stopped(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n, err := strconv.Atoi(strings.TrimPrefix(id, "id-"))
-	if err != nil || n < 0 || n >= len(b.stops) {
+	if err != nil || n < 0 || n >= len(b.starts) {
 		b.errs = append(b.errs, fmt.Errorf("a stop of %q, which has not started", id))
 		return
 	}
-	b.stops[n] = min(b.stops[n]+1, 100)
+	start := &b.starts[n]
+	start.stops++
+	start.request, start.id = request{}, "" // a night has a million of them
 }
 
 func (b *backend) wrong(err error) {
@@ -135,18 +150,17 @@ func (b *backend) wrong(err error) {
 	b.errs = append(b.errs, err)
 }
 
-// pairs returns how many starts there were, how many of these have no stop, and how
-// many stops there were more than that.
-func (b *backend) pairs() (starts, open, repeated int, errs []error) {
+// pairs returns how many starts there were, which of these have no stop, how many
+// stops there were more than that, and what was wrong with requests.
+func (b *backend) pairs() (starts int, open []accepted, repeated int, errs []error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, n := range b.stops {
-		switch n {
-		case 0:
-			open++
-		default:
-			repeated += int(n) - 1
+	for _, a := range b.starts {
+		if a.stops == 0 {
+			open = append(open, a)
+			continue
 		}
+		repeated += a.stops - 1
 	}
-	return len(b.stops), open, repeated, b.errs
+	return len(b.starts), open, repeated, b.errs
 }

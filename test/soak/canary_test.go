@@ -39,6 +39,7 @@ type canaryPlayer struct {
 	*guest
 	name   string
 	got    int64
+	seen   sequence
 	delays []point // seconds since the canary began, and milliseconds
 	gap    time.Duration
 	err    error
@@ -147,13 +148,26 @@ func (p *canaryPlayer) watch(began time.Time) error {
 		if end < 17 || crc32.ChecksumIEEE(m.Payload[:end]) != binary.BigEndian.Uint32(m.Payload[end:]) {
 			return fmt.Errorf("message %d is not what was sent", p.got)
 		}
-		if n := int64(binary.BigEndian.Uint32(m.Payload[5:])); n != p.got {
-			return fmt.Errorf("message %d came in place of %d", n, p.got)
+		if err := p.inTurn(m); err != nil {
+			return err
 		}
 		delay := now.UnixNano() - int64(binary.BigEndian.Uint64(m.Payload[9:]))
 		p.delays = append(p.delays, point{now.Sub(began).Seconds(), float64(delay) / 1e6})
 		p.got++
 	}
+}
+
+// inTurn wants the next message. Only on a busy machine may a player be so late that
+// the server moves it on to a keyframe.
+func (p *canaryPlayer) inTurn(m rtmp.Message) error {
+	gaps, last := p.seen.gaps, p.seen.last
+	if err := p.seen.next(m); err != nil {
+		return err
+	}
+	if p.seen.gaps > gaps && !machineIsPressed() {
+		return fmt.Errorf("message %d follows message %d", p.seen.last, last)
+	}
+	return nil
 }
 
 // finish ends the stream, and wants it to have been complete.
@@ -173,8 +187,8 @@ func (c *canary) finish() {
 		if p.err != nil {
 			c.soak.Errorf("the %s player of the canary: %v", p.name, p.err)
 		}
-		if p.got != c.sent.Load() {
-			c.soak.Errorf("the %s player of the canary got %d of %d messages", p.name, p.got, c.sent.Load())
+		if sent := c.sent.Load(); int64(p.seen.last) != sent-1 || p.seen.gaps == 0 && p.got != sent {
+			c.soak.Errorf("the %s player of the canary got %d of %d messages, the last is %d", p.name, p.got, sent, p.seen.last)
 		}
 	}
 }
@@ -206,6 +220,14 @@ func (c *canary) delay(fifth int) float64 {
 	}
 	slices.Sort(delays)
 	return delays[len(delays)*99/100]
+}
+
+// missing is how many messages the players did not get.
+func (c *canary) missing() (n int64) {
+	for _, p := range c.players {
+		n += c.sent.Load() - p.got
+	}
+	return n
 }
 
 func (c *canary) gap() (longest time.Duration) {

@@ -13,7 +13,7 @@ import (
 // report prints what came of the soak, and judges what may not grow.
 func (s *soak) report(a *samples, c *canary, m series) {
 	s.Helper()
-	text := strings.Join([]string{s.summary(a, c), s.growths(a), s.visitorTable(), endsTable(m)}, "\n")
+	text := strings.Join([]string{s.summary(a, c, m), s.growths(a), s.visitorTable(), endsTable(m)}, "\n")
 	s.Log("\n" + text)
 	if *out == "" {
 		return
@@ -27,7 +27,7 @@ func (s *soak) report(a *samples, c *canary, m series) {
 // against. It is reported and not asserted: the machine may have other things to do.
 func delayAllowed(first float64) float64 { return 1.2*first + 5 }
 
-func (s *soak) summary(a *samples, c *canary) string {
+func (s *soak) summary(a *samples, c *canary, m series) string {
 	starts, open, repeated, _ := s.backend.pairs()
 	connections := a.connections.growth()
 	first, last := c.delay(0), c.delay(4)
@@ -37,10 +37,11 @@ func (s *soak) summary(a *samples, c *canary) string {
 		{"duration", s.took.Round(time.Second).String()},
 		{"visitors", fmt.Sprintf("%d, %.1f a second", s.book.came("", ""), float64(s.book.came("", ""))/s.took.Seconds())},
 		{"connections", fmt.Sprintf("%d by RTMP, %d by RTMPS", plain, secure)},
+		{"machine", machine()},
 		{"at a time", fmt.Sprintf("%.0f, %.0f at most", connections.median, connections.most)},
-		{"starts that the callback accepted", fmt.Sprintf("%d, of which %d have no stop and %d stops were repeated", starts, open, repeated)},
-		{"canary", fmt.Sprintf("%d messages to each of %d players, none missing; longest gap %v",
-			c.sent.Load(), len(c.players), c.gap().Round(time.Millisecond))},
+		{"starts that the callback accepted", fmt.Sprintf("%d, of which %d have no stop and %d stops were repeated", starts, len(open), repeated)},
+		{"canary", fmt.Sprintf("%d messages to each of %d players, %d missing; longest gap %v",
+			c.sent.Load(), len(c.players), c.missing(), c.gap().Round(time.Millisecond))},
 		{"canary's delay, 99th percentile", fmt.Sprintf("%.1f ms in the first fifth, %.1f ms in the last (%.1f ms wanted)",
 			first, last, delayAllowed(first))},
 	}
@@ -49,6 +50,11 @@ func (s *soak) summary(a *samples, c *canary) string {
 	}
 	for _, mood := range slices.Sorted(maps.Keys(s.backend.moods)) {
 		rows = append(rows, [2]string{"the callback " + mood, fmt.Sprint(s.backend.moods[mood])})
+	}
+	for _, line := range slices.Sorted(maps.Keys(m)) {
+		if labels, ok := strings.CutPrefix(line, "rtmp_callback_seconds_count"); ok && m[line] > 0 {
+			rows = append(rows, [2]string{"the server counts `" + labels + "`", fmt.Sprint(m[line])})
+		}
 	}
 	var b strings.Builder
 	b.WriteString("| soak, row " + s.row + " | |\n| --- | --- |\n")

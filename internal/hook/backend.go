@@ -50,9 +50,11 @@ func newClient(dial dialFunc, roots *x509.CertPool) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			// The environment's proxy would see the keys of whoever did not think of it.
-			Proxy:                  nil,
-			DialContext:            dial,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+			Proxy:           nil,
+			DialContext:     dial,
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+			// A connection is made to its end though nobody waits for it any more: a backend that is silent would gather them.
+			TLSHandshakeTimeout:    startTimeout,
 			Protocols:              &protocols,
 			DisableCompression:     true,
 			MaxIdleConns:           maxIdle,

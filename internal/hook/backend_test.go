@@ -445,6 +445,38 @@ func TestAHangingBackendIsGivenUpAfterFiveSeconds(t *testing.T) {
 	}
 }
 
+// net/http goes on with a connection that nobody waits for any more, so that it has to end by itself.
+func TestBackendThatIsSilentInTheTLSHandshakeKeepsNoConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		h, err := New(Options{URL: "https://backend.example", Secret: []byte(testSecret), Dial: m.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if conn, err := m.Accept(); err == nil {
+				_, _ = io.Copy(io.Discard, conn)
+				_ = conn.Close()
+			}
+		}()
+		began := time.Now()
+		if _, err := h.Start(t.Context(), wish); !errors.Is(err, ErrUnavailable) || time.Since(began) > startTimeout {
+			t.Errorf("Start after %v: %v", time.Since(began), err)
+		}
+		select {
+		case <-ended:
+		case <-time.After(2 * startTimeout):
+			t.Error("the connection is still open")
+		}
+		if err := h.Shutdown(within(t, time.Minute)); err != nil {
+			t.Error(err)
+		}
+		m.close()
+	})
+}
+
 // hangOnce gives the first connection to the backend that hangs, and takes the stops on the others.
 func hangOnce(m *memory, hang func(net.Conn), conns chan<- net.Conn, stops chan<- string) {
 	for first := true; ; first = false {

@@ -58,7 +58,8 @@ func newClient(o Options) *http.Client {
 		Transport: &http.Transport{
 			DialContext:            o.DialContext,
 			TLSClientConfig:        o.TLS,
-			DisableKeepAlives:      true, // each connection is the coordinator's for good
+			TLSHandshakeTimeout:    dialTimeout, // or net/http goes on with one that nobody waits for
+			DisableKeepAlives:      true,        // each connection is the coordinator's for good
 			MaxResponseHeaderBytes: maxResponseHeader,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -353,6 +355,36 @@ func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
 	if newClient(Options{}).Transport.(*http.Transport).Proxy != nil {
 		t.Error("the token would reach a proxy")
 	}
+}
+
+// net/http goes on with a connection that nobody waits for any more, so that it has
+// to end by itself.
+func TestAttemptsThatHangInTheTLSHandshakeKeepNoConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open atomic.Int64
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			near, far := net.Pipe()
+			open.Add(1)
+			go func() {
+				_, _ = io.Copy(io.Discard, far)
+				open.Add(-1)
+			}()
+			return near, nil
+		}
+		c, err := New(Options{BaseURL: "https://coordinator.test", Secret: secret, Log: slog.New(slog.DiscardHandler), DialContext: dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*dialTimeout)
+		defer cancel()
+		if err := c.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		<-time.After(2 * dialTimeout)
+		if n := open.Load(); n != 0 {
+			t.Errorf("%d connections are still open", n)
+		}
+	})
 }
 
 func TestHangingAttemptIsGivenUp(t *testing.T) {

@@ -13,8 +13,9 @@ import (
 )
 
 var (
-	long = flag.Bool("long", false, "play the long profile")
-	out  = flag.String("report", "", "file to write the table of the rows to")
+	long   = flag.Bool("long", false, "play the long profile")
+	out    = flag.String("report", "", "file to write the table of the rows to")
+	detect = flag.Bool("detect", false, "build the server with the race detector")
 )
 
 func TestMain(m *testing.M) {
@@ -26,9 +27,12 @@ func TestMain(m *testing.M) {
 	}
 	dir, err := os.MkdirTemp("", "rtmp-server-faults-")
 	if err == nil {
-		// Without the race detector, which would be most of what is measured.
+		var flags []string
+		if *detect { // which would be most of what is measured
+			flags = append(flags, "-race")
+		}
 		stage.Binary = filepath.Join(dir, "rtmp-server")
-		err = stage.Build(stage.Binary)
+		err = stage.Build(stage.Binary, flags...)
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "faults: cannot prepare the tests:", err)

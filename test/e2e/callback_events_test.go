@@ -44,7 +44,7 @@ func TestEventsTellTheBackendWhoPublishesWhat(t *testing.T) {
 			var b *stage.Backend
 			b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) { b.Accept(w, e) })
 			b.URL = strings.Replace(b.URL, "//", "//user:"+stage.CallbackPassword+"@", 1) + "?from=e2e"
-			s := startCallbackServer(t, b, tt.settings...)
+			s := stage.StartCalled(t, b, tt.settings...)
 			c, err := stage.TryPublish(t, tt.from, s.Reach(tt.from), "channel/"+stage.CallbackKey)
 			if err != nil {
 				t.Fatal(err)

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"crypto/tls"
 	"io"
 	"log"
 	"net"
@@ -23,17 +24,25 @@ const (
 )
 
 // Backend is the operator's server that the events go to. It checks
-// each request, and its answer decides what becomes of it.
+// each request, and its answer decides what becomes of it. None of the servers that
+// it knows may have shown a secret, a key or a token in its log at the end.
 type Backend struct {
 	t      *testing.T
 	URL    string
-	HTTP   *httptest.Server
-	Door   *door
+	TLS    *tls.Config // nil for plain HTTP; set before Open
 	Answer func(w http.ResponseWriter, e Event)
 	Ledger *Journal[Deed]
 	Events *Journal[Event]
-	// running counts those who serve connections taken from the HTTP server.
-	running sync.WaitGroup
+	// Instead is what becomes of new connections in place of HTTP; nil while all
+	// is well.
+	Instead atomic.Pointer[Misbehaviour]
+	// Connections counts those that were opened to the HTTP server.
+	Connections atomic.Int64
+
+	addr    string
+	http    *httptest.Server // nil while it is closed
+	running sync.WaitGroup   // those who serve connections taken from it
+	servers []*Server
 }
 
 // Deed is what a backend has done that a start and a stop are paired by.
@@ -55,8 +64,7 @@ func StartBackend(t *testing.T, host string, answer func(w http.ResponseWriter, 
 	t.Helper()
 	b := NewBackend(t, host)
 	b.Answer = answer
-	b.HTTP.Start()
-	b.URL = b.HTTP.URL + "/events"
+	b.Open()
 	return b
 }
 
@@ -66,21 +74,76 @@ func NewBackend(t *testing.T, host string) *Backend {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &Backend{t: t, Ledger: NewJournal[Deed](), Events: NewJournal[Event]()}
-	b.Door = &door{Listener: listener, running: &b.running}
-	b.HTTP = httptest.NewUnstartedServer(http.HandlerFunc(b.serve))
-	_ = b.HTTP.Listener.Close()
-	b.HTTP.Listener = b.Door
-	b.HTTP.Config.ErrorLog = log.New(io.Discard, "", 0)
-	t.Cleanup(func() {
-		b.HTTP.Close()
+	b := &Backend{t: t, addr: net.JoinHostPort(host, "0"), Ledger: NewJournal[Deed](), Events: NewJournal[Event]()}
+	t.Cleanup(func() { // after the servers have stopped
+		b.Close()
 		b.running.Wait()
+		for _, s := range b.servers {
+			for _, leak := range Leaks(s.Log.All(), b.Events.All()) {
+				t.Errorf("the log shows %s", leak)
+			}
+		}
 	})
 	return b
+}
+
+// Open serves, on the same port each time. One that was closed is kept by nobody:
+// whoever opens it again does well to use an address of its own.
+func (b *Backend) Open() {
+	b.t.Helper()
+	listener, err := net.Listen("tcp", b.addr)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.addr = listener.Addr().String()
+	b.http = httptest.NewUnstartedServer(http.HandlerFunc(b.serve))
+	_ = b.http.Listener.Close()
+	b.http.Listener = &door{listener, b}
+	b.http.Config.ErrorLog = log.New(io.Discard, "", 0)
+	b.http.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			b.Connections.Add(1)
+		}
+	}
+	scheme := "http://"
+	if b.TLS != nil {
+		b.http.Listener = tls.NewListener(b.http.Listener, b.TLS)
+		scheme = "https://"
+	}
+	b.http.Start()
+	b.URL = scheme + b.addr + "/events"
+}
+
+// Close refuses connections from now on, and ends those that there are.
+func (b *Backend) Close() {
+	if b.http != nil {
+		b.http.Close()
+		b.http = nil
+	}
+}
+
+// Settings have a server ask this backend.
+func (b *Backend) Settings(more ...string) []string {
+	return append([]string{
+		"CALLBACK_URL=" + b.URL, "JWT_SECRET=" + CallbackSecret, "MAX_IP_CONCURRENT_CONNECTIONS=0", "KEY_GUESSES_PER_MINUTE=0",
+	}, more...)
+}
+
+// Watch has the log of a server that asks this backend searched for secrets.
+func (b *Backend) Watch(s *Server) {
+	b.t.Helper()
+	b.servers = append(b.servers, s)
+	if shown := Attr(s.AwaitLine("JWT_SECRET="), "JWT_SECRET"); shown != "***" {
+		b.t.Errorf("the server shows its secret as %q", shown)
+	}
+}
+
+// StartCalled runs a server whose publishers this backend decides about.
+func StartCalled(t *testing.T, b *Backend, more ...string) *Server {
+	t.Helper()
+	s := Start(t, b.Settings(more...)...)
+	b.Watch(s)
+	return s
 }
 
 func (b *Backend) serve(w http.ResponseWriter, r *http.Request) {
@@ -180,12 +243,10 @@ func Resets(conn net.Conn) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 }
 
-// Door is a listener whose connections can be handed to a misbehaviour instead.
+// door is a listener whose connections can be handed to a misbehaviour instead.
 type door struct {
 	net.Listener
-	running *sync.WaitGroup
-	// Instead is nil while all is well.
-	Instead atomic.Pointer[Misbehaviour]
+	backend *Backend
 }
 
 func (d *door) Accept() (net.Conn, error) {
@@ -194,10 +255,10 @@ func (d *door) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		instead := d.Instead.Load()
+		instead := d.backend.Instead.Load()
 		if instead == nil {
 			return conn, nil
 		}
-		d.running.Go(func() { instead.serve(conn) })
+		d.backend.running.Go(func() { instead.serve(conn) })
 	}
 }

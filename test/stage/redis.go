@@ -157,3 +157,29 @@ func (r *Redis) Publish(messages ...string) {
 		r.t.Fatal(err)
 	}
 }
+
+// Order sends orders of one word or more each, on one connection, and returns what
+// Redis answers to each, which has to be one line.
+func (r *Redis) Order(orders ...string) (answers []string) {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(connTimeout)); err != nil {
+		r.t.Fatal(err)
+	}
+	in := bufio.NewReader(conn)
+	for _, order := range orders {
+		if _, err := fmt.Fprintf(conn, "%s\r\n", order); err != nil {
+			r.t.Fatal(err)
+		}
+		line, err := in.ReadString('\n')
+		if err != nil {
+			r.t.Fatalf("%s: %v", order, err)
+		}
+		answers = append(answers, strings.TrimSpace(line))
+	}
+	return answers
+}

@@ -1,8 +1,9 @@
-package e2e
+package faults
 
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,70 +18,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
-// awaitPairs waits until the backend has heard of the end of each start that it
-// has accepted so far.
-func awaitPairs(t *testing.T, b *stage.Backend, within time.Duration) {
-	t.Helper()
-	total := 0
-	for _, d := range b.Ledger.All() {
-		if d.Kind == stage.DeedAccepted {
-			total++
-		}
-	}
-	accepted, open := 0, make(map[string]bool)
-	_, ok := b.Ledger.Await(within, func(d stage.Deed) bool {
-		if d.Kind == stage.DeedAccepted {
-			accepted++
-			open[d.ID] = true
-		} else {
-			delete(open, d.ID)
-		}
-		return accepted >= total && len(open) == 0
-	})
-	if !ok && total > 0 {
-		t.Errorf("of %d starts %d have no stop within %v", total, len(open), within)
-	}
-}
-
-// checkPairs wants each accepted start to have at least one stop with its id
-// and its claims, after it, and each stop to have a start. It returns how many
-// starts there were, and how many stops more.
-func checkPairs(t *testing.T, b *stage.Backend) (starts, repeated int) {
-	t.Helper()
-	started := make(map[string]stage.Event)
-	stops := make(map[string]int)
-	for _, d := range b.Ledger.All() {
-		if d.Kind == stage.DeedAccepted {
-			started[d.ID] = d.Event
-			continue
-		}
-		start, known := started[d.ID]
-		switch {
-		case !known:
-			t.Errorf("a stop of %q, which has not started", d.ID)
-		case d.Channel != start.Channel || d.Key != start.Key || d.ClientIP != start.ClientIP:
-			t.Errorf("%s started as %s/%s of %s and stopped as %s/%s of %s",
-				d.ID, start.Channel, start.Key, start.ClientIP, d.Channel, d.Key, d.ClientIP)
-		}
-		stops[d.ID]++
-	}
-	for id, start := range started {
-		if stops[id] == 0 {
-			t.Errorf("%s on %s started and never stopped", id, start.Channel)
-		}
-		repeated += max(stops[id]-1, 0)
-	}
-	tokens := make(map[string]bool)
-	for _, e := range b.Events.All() {
-		if tokens[e.Jti] {
-			t.Errorf("two requests have the jti %s", e.Jti)
-		}
-		tokens[e.Jti] = true
-	}
-	return len(started), repeated
-}
-
-func command(name string, args ...any) func(*stage.Client) error {
+func byCommand(name string, args ...any) func(*stage.Client) error {
 	return func(c *stage.Client) error {
 		stream := uint32(0)
 		if name == "closeStream" {
@@ -98,17 +36,20 @@ var endings = []struct {
 }{
 	{"FIN", func(c *stage.Client) error { return c.Conn.CloseWrite() }},
 	{"RST", func(c *stage.Client) error { c.Reset(); return nil }},
-	{"deleteStream", command("deleteStream", 1.0)},
-	{"closeStream", command("closeStream")},
-	{"FCUnpublish", command("FCUnpublish", stage.CallbackKey)},
+	{"deleteStream", byCommand("deleteStream", 1.0)},
+	{"closeStream", byCommand("closeStream")},
+	{"FCUnpublish", byCommand("FCUnpublish", stage.CallbackKey)},
 }
 
 // However a stream ends, its backend hears of it: once, if it listens.
 func TestEachEndOfAStreamIsTold(t *testing.T) {
 	t.Parallel()
-	var b *stage.Backend
-	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) { b.Accept(w, e) })
-	s := startCallbackServer(t, b, "PUBLISH_TAKEOVER=always")
+	b := startBackend(t, (*stage.Backend).Accept)
+	r := stage.StartRedis(t)
+	f := begin(t, "G6", b.Settings(r.Settings("PUBLISH_TAKEOVER=always")...)...)
+	b.Watch(f.server)
+	s := f.server
+	s.AwaitLine(stage.RedisBack)
 	stopped := func(channel string) int {
 		return len(slices.DeleteFunc(slices.Clone(b.Ledger.All()), func(d stage.Deed) bool {
 			return d.Kind != stage.DeedTaken || d.Channel != channel
@@ -123,6 +64,8 @@ func TestEachEndOfAStreamIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	stage.Publish(t, s, "killed/"+stage.CallbackKey)
+	r.Publish("kill-session>killed")
 	awaitPairs(t, b, stage.Soon)
 
 	first := stage.Publish(t, s, "takeover/"+stage.CallbackKey)
@@ -135,28 +78,35 @@ func TestEachEndOfAStreamIsTold(t *testing.T) {
 		t.Error("takeover: the publisher that was replaced is still connected")
 	}
 	live := stage.Publish(t, s, "SIGTERM/"+stage.CallbackKey)
-	s.Stop()
+	f.stop()
 	if !live.Record().AwaitEnd(stage.Soon) || !second.Record().AwaitEnd(stage.Soon) {
 		t.Error("SIGTERM: a publisher is still connected")
 	}
-	if starts, repeated := checkPairs(t, b); starts != len(endings)+3 || repeated != 0 {
-		t.Errorf("%d starts, and %d stops more than those, want %d and 0", starts, repeated, len(endings)+3)
+	if starts, repeated := checkPairs(t, b); starts != len(endings)+4 || repeated != 0 {
+		t.Errorf("%d starts, and %d stops more than those, want %d and 0", starts, repeated, len(endings)+4)
 	}
 }
 
 // What a server that was killed leaves behind, the next one tells.
 func TestEndByKillIsToldByTheNextServer(t *testing.T) {
 	t.Parallel()
-	var b *stage.Backend
-	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) { b.Accept(w, e) })
+	b := startBackend(t, (*stage.Backend).Accept)
+	told := func() (n int) {
+		for _, e := range b.Events.All() {
+			if e.Channel != canaryChannel {
+				n++
+			}
+		}
+		return n
+	}
 	state := filepath.Join(t.TempDir(), "state")
-	s := startCallbackServer(t, b, "STATE_DIR="+state)
+	s := stage.StartCalled(t, b, "STATE_DIR="+state)
 	const sessions = 5
 	for i := range sessions {
 		stage.Publish(t, s, fmt.Sprintf("channel-%d/%s", i, stage.CallbackKey))
 	}
 	s.Kill()
-	if n := len(b.Events.All()); n != sessions {
+	if n := told(); n != sessions {
 		t.Errorf("there were %d events before the next server, want %d", n, sessions)
 	}
 	// The journal holds stream keys.
@@ -167,14 +117,15 @@ func TestEndByKillIsToldByTheNextServer(t *testing.T) {
 	if mode := info.Mode().Perm(); mode != 0o600 {
 		t.Errorf("the journal has mode %v", mode)
 	}
-	next := startCallbackServer(t, b, "STATE_DIR="+state)
+	f := begin(t, "G6", b.Settings("STATE_DIR="+state)...)
+	b.Watch(f.server)
 	awaitPairs(t, b, stage.Soon)
-	next.Stop()
+	f.stop()
 	if starts, repeated := checkPairs(t, b); starts != sessions || repeated != 0 {
 		t.Errorf("%d starts, and %d stops more than those, want %d and 0", starts, repeated, sessions)
 	}
-	startCallbackServer(t, b, "STATE_DIR="+state).Stop()
-	if n := len(b.Events.All()); n != 2*sessions {
+	stage.StartCalled(t, b, "STATE_DIR="+state).Stop()
+	if n := told(); n != 2*sessions {
 		t.Errorf("the third server told something again: %d events in all, want %d", n, 2*sessions)
 	}
 }
@@ -196,8 +147,9 @@ func TestStopIsToldUntilTheBackendTakesIt(t *testing.T) {
 			b.Accept(w, e)
 		}
 	})
-	s := startCallbackServer(t, b)
-	_ = stage.Publish(t, s, "channel/"+stage.CallbackKey).Conn.Close()
+	f := begin(t, "G6", b.Settings()...)
+	b.Watch(f.server)
+	_ = stage.Publish(t, f.server, "channel/"+stage.CallbackKey).Conn.Close()
 	awaitPairs(t, b, 2*stage.Soon)
 	checkPairs(t, b)
 	if n := stops.Load(); n != 3 {
@@ -209,40 +161,42 @@ func TestStopIsToldUntilTheBackendTakesIt(t *testing.T) {
 // hears of the end all the same.
 func TestStartThatIsAcceptedTooLateIsStopped(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*stage.Server, *stage.Client){
-		"RST": func(_ *stage.Server, c *stage.Client) { c.Reset() },
-		"SIGTERM": func(s *stage.Server, _ *stage.Client) {
-			s.Signal(syscall.SIGTERM)
-			s.AwaitLine("msg=end", "channel=channel")
+	for name, leave := range map[string]func(*fault, *stage.Client){
+		"RST": func(_ *fault, c *stage.Client) { c.Reset() },
+		"SIGTERM": func(f *fault, _ *stage.Client) {
+			f.canary.finish()
+			f.restarted = true
+			f.server.Signal(syscall.SIGTERM)
+			f.server.AwaitLine("msg=end", "channel=channel")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, answer := context.WithTimeout(t.Context(), stage.Soon)
 			defer answer()
-			var b *stage.Backend
-			b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
+			b := startBackend(t, func(b *stage.Backend, w http.ResponseWriter, e stage.Event) {
 				if e.Event == "start" {
 					<-ctx.Done()
 				}
 				b.Accept(w, e)
 			})
-			s := startCallbackServer(t, b)
-			c, key, err := stage.Open(t, "", s.Addr, "channel/"+stage.CallbackKey)
+			f := begin(t, "G6", b.Settings()...)
+			b.Watch(f.server)
+			c, key, err := stage.Open(t, "", f.server.Addr, "channel/"+stage.CallbackKey)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var publishing sync.WaitGroup
 			publishing.Go(func() { _ = c.Publish(c.Stream, key) })
-			b.Events.Await(stage.Soon, func(stage.Event) bool { return true })
-			leave(s, c)
+			b.Events.Await(stage.Soon, func(e stage.Event) bool { return e.Channel == "channel" })
+			leave(f, c)
 			publishing.Wait()
 			answer()
-			b.Ledger.Await(stage.Soon, func(d stage.Deed) bool { return d.Kind == stage.DeedTaken })
-			if name == "SIGTERM" { // a second one would end it at once
-				s.AwaitExit(stage.StopLimit)
+			b.Ledger.Await(stage.Soon, func(d stage.Deed) bool { return d.Kind == stage.DeedTaken && d.Channel == "channel" })
+			if f.restarted { // a second signal would end it at once
+				f.server.AwaitExit(stage.StopLimit)
+				f.server.Stop()
 			}
-			s.Stop()
 			if starts, repeated := checkPairs(t, b); starts != 1 || repeated != 0 {
 				t.Errorf("%d starts, and %d stops more than those, want 1 and 0", starts, repeated)
 			}
@@ -250,30 +204,72 @@ func TestStartThatIsAcceptedTooLateIsStopped(t *testing.T) {
 	}
 }
 
-// A backend that hangs at a stop holds neither the channel nor, for longer than
-// it may, the server.
+// A backend that hangs at a stop holds neither the channel nor its players, nor the
+// only connection that the publisher's address may have.
 func TestBackendThatHangsAtStopHoldsNobody(t *testing.T) {
 	t.Parallel()
-	var b *stage.Backend
-	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
-		if e.Event == "stop" {
-			b.Take(w, stage.Hangs(""))
+	ctx, free := context.WithCancel(t.Context())
+	defer free()
+	b := startBackend(t, func(b *stage.Backend, w http.ResponseWriter, e stage.Event) {
+		if e.Event == "stop" && ctx.Err() == nil {
+			b.Take(w, func(net.Conn) { <-ctx.Done() })
 			return
 		}
 		b.Accept(w, e)
 	})
-	s := startCallbackServer(t, b, "PUBLISH_GRACE_SECONDS=0")
-	other := startBystander(t, s)
-	player := stage.Play(t, s, "channel/"+stage.CallbackKey).Record()
+	f := begin(t, "G6", b.Settings("MAX_IP_CONCURRENT_CONNECTIONS=1", "CONCURRENT_LIMIT_WHITELIST="+canaryHost+",127.0.0.1")...)
+	b.Watch(f.server)
+	player := stage.Play(t, f.server, "channel/"+stage.CallbackKey).Record()
+	again := time.Duration(0)
 	for n := range 3 {
-		c := stage.Publish(t, s, "channel/"+stage.CallbackKey)
+		start := time.Now()
+		c, err := stage.TryPublish(t, host(1), f.server.Addr, "channel/"+stage.CallbackKey)
+		for err != nil && time.Since(start) < late {
+			stage.Pause(f.Context(), 10*time.Millisecond)
+			c, err = stage.TryPublish(t, host(1), f.server.Addr, "channel/"+stage.CallbackKey)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		again = max(again, time.Since(start))
+		stage.AwaitEvent(t, player, n+1, rtmp.CodePlayPublishNotify)
 		_ = c.Conn.Close()
 		closed := time.Now()
 		stage.AwaitEvent(t, player, n+1, rtmp.CodePlayUnpublishNotify)
-		if took := time.Since(closed); took > time.Second {
+		if took := time.Since(closed); took > late {
 			t.Errorf("players were told after %v", took)
 		}
 	}
-	other.finish(t)
-	s.Stop()
+	f.figure("published again after", again.Round(time.Millisecond))
+	free()
+	awaitPairs(t, b, 2*stage.Soon)
+}
+
+// Nor does it hold the server for longer than a stop may take. The next one tells.
+func TestStopOfTheServerDoesNotWaitForABackendThatHangs(t *testing.T) {
+	t.Parallel()
+	ctx, free := context.WithCancel(t.Context())
+	defer free()
+	b := startBackend(t, func(b *stage.Backend, w http.ResponseWriter, e stage.Event) {
+		if e.Event == "stop" && ctx.Err() == nil {
+			b.Take(w, func(net.Conn) { <-ctx.Done() })
+			return
+		}
+		b.Accept(w, e)
+	})
+	state := "STATE_DIR=" + t.TempDir()
+	f := begin(t, "G6", b.Settings(state)...)
+	b.Watch(f.server)
+	_ = stage.Publish(t, f.server, "gone/"+stage.CallbackKey).Conn.Close()
+	stage.Publish(t, f.server, "live/"+stage.CallbackKey)
+	start := time.Now()
+	f.stop() // within stage.StopLimit
+	f.figure("stopped after", time.Since(start).Round(100*time.Millisecond))
+	free()
+	next := stage.StartCalled(t, b, state)
+	awaitPairs(t, b, 2*stage.Soon)
+	next.Stop()
+	if starts, _ := checkPairs(t, b); starts != 2 {
+		t.Errorf("%d starts, want 2", starts)
+	}
 }

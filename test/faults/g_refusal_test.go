@@ -1,24 +1,16 @@
-package e2e
+package faults
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 const (
-	// refusalLimit is within what a publisher has to be refused and closed,
-	// whatever the backend does.
-	refusalLimit = 5500 * time.Millisecond
 	// failuresInARow is how many failures make the server spare the backend,
 	// which then fails no further test.
 	failuresInARow = 5
@@ -34,6 +26,8 @@ type refusal struct {
 	answer stage.Misbehaviour
 	// fails says that the server takes it for a failure of the backend.
 	fails bool
+	// hangs says that the server has to wait for it, until its patience ends.
+	hangs bool
 	// stops says that the backend takes the start for accepted, so that the
 	// server has to tell it of the end.
 	stops bool
@@ -43,6 +37,10 @@ func refuses(name, reply string) refusal { return refusal{name: name, answer: st
 
 func fails(name string, answer stage.Misbehaviour) refusal {
 	return refusal{name: name, answer: answer, fails: true}
+}
+
+func hangs(name string, answer stage.Misbehaviour) refusal {
+	return refusal{name: name, answer: answer, fails: true, hangs: true}
 }
 
 // withStatus answers with a status and a stream id that is in order.
@@ -84,14 +82,14 @@ func refusals(elsewhere string) []refusal {
 		{name: "endless body of a refusal", answer: stage.Floods(denying+"\r\n", strings.Repeat("x", 4096))},
 		{name: "endless body without stream-id", answer: stage.Floods("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 4096))},
 
-		fails("silence", stage.Hangs("")),
-		fails("silence within the status line", stage.Hangs("HTTP/1.1 2")),
-		fails("silence within the header", stage.Hangs(accepting)),
-		{name: "silence within the body", answer: stage.Hangs(accepting + "Content-Length: 10\r\n\r\n12345"), fails: true, stops: true},
-		fails("silence after 102", stage.Hangs("HTTP/1.1 102 Processing\r\n\r\n")),
-		fails("dripping status line", stage.Drips("", "HTTP/1.1 200 OK and so on ")),
-		fails("dripping header", stage.Drips(accepting, "a: b\r\n")),
-		{name: "dripping body", answer: stage.Drips(accepting+"\r\n", "x"), fails: true, stops: true},
+		hangs("silence", stage.Hangs("")),
+		hangs("silence within the status line", stage.Hangs("HTTP/1.1 2")),
+		hangs("silence within the header", stage.Hangs(accepting)),
+		{name: "silence within the body", answer: stage.Hangs(accepting + "Content-Length: 10\r\n\r\n12345"), fails: true, hangs: true, stops: true},
+		hangs("silence after 102", stage.Hangs("HTTP/1.1 102 Processing\r\n\r\n")),
+		hangs("dripping status line", stage.Drips("", "HTTP/1.1 200 OK and so on ")),
+		hangs("dripping header", stage.Drips(accepting, "a: b\r\n")),
+		{name: "dripping body", answer: stage.Drips(accepting+"\r\n", "x"), fails: true, hangs: true, stops: true},
 		fails("no answer", stage.Says("")),
 		fails("reset", stage.Resets),
 		fails("end within the header", stage.Says(accepting)),
@@ -131,99 +129,81 @@ func TestEveryOtherAnswerRefusesThePublisher(t *testing.T) {
 	elsewhere := stage.StartBackend(t, "127.0.0.9", func(w http.ResponseWriter, _ stage.Event) {
 		w.Header().Set("stream-id", "S-ELSEWHERE")
 	})
-	all := refusals(elsewhere.Door.Addr().String())
-	t.Logf("%d answers", len(all))
-	healthy := slices.DeleteFunc(slices.Clone(all), func(r refusal) bool { return r.fails })
-	failing := slices.DeleteFunc(slices.Clone(all), func(r refusal) bool { return !r.fails })
+	all := refusals(strings.TrimPrefix(elsewhere.URL, "http://"))
 	t.Cleanup(func() {
 		if n := len(elsewhere.Events.All()); n != 0 {
 			t.Errorf("%d requests followed a redirect", n)
 		}
 	})
-	groups := slices.AppendSeq([][]refusal{healthy}, slices.Chunk(failing, failuresInARow-1))
-	for _, group := range groups {
+	quick := slices.DeleteFunc(slices.Clone(all), func(r refusal) bool { return r.hangs })
+	hanging := slices.DeleteFunc(slices.Clone(all), func(r refusal) bool { return !r.hangs })
+	t.Run("at once", func(t *testing.T) {
+		t.Parallel()
+		b := answering(t, quick)
+		f := begin(t, "G2 G3 G5", b.Settings()...)
+		b.Watch(f.server)
+		f.figure("answers", len(quick))
+		refuseInTurn(f, b, quick)
+	})
+	for group := range slices.Chunk(hanging, failuresInARow-1) {
 		t.Run(group[0].name+" and others", func(t *testing.T) {
 			t.Parallel()
-			refuseAll(t, group)
+			b := answering(t, group)
+			f := begin(t, "G1", b.Settings()...)
+			b.Watch(f.server)
+			f.figure("answers", len(group))
+			crowd(len(group), func(i int) { refuse(f, b, i, group[i]) })
 		})
 	}
 }
 
-// refuseAll tries the answers against one server, all at the same time.
-func refuseAll(t *testing.T, group []refusal) {
-	var b *stage.Backend
-	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
+// answering is a backend that gives the nth of the answers on channel answer-n, and
+// a plain refusal on others.
+func answering(t *testing.T, answers []refusal) *stage.Backend {
+	t.Helper()
+	return startBackend(t, func(b *stage.Backend, w http.ResponseWriter, e stage.Event) {
 		var n int
-		if _, err := fmt.Sscanf(e.Channel, "answer-%d", &n); err != nil || e.Event == "stop" {
+		switch _, err := fmt.Sscanf(e.Channel, "answer-%d", &n); {
+		case e.Event == "stop":
 			b.Accept(w, e)
-			return
+		case err == nil:
+			b.Take(w, answers[n].answer)
+		default:
+			w.WriteHeader(http.StatusForbidden)
 		}
-		b.Take(w, group[n].answer)
 	})
-	s := startCallbackServer(t, b)
-	other := startBystander(t, s)
-	var running sync.WaitGroup
-	for i, r := range group {
-		channel := fmt.Sprintf("answer-%d", i)
-		running.Go(func() {
-			took, err := publishRefused(t, s, channel)
-			if err != nil {
-				t.Errorf("%s: after %v: %v", r.name, took, err)
-			}
-			if n := b.Started(channel); n != 1 {
-				t.Errorf("%s: the backend was asked %d times", r.name, n)
-			}
-		})
-	}
-	running.Wait()
-	for i, r := range group {
-		channel := fmt.Sprintf("answer-%d", i)
-		if r.stops {
-			_, stopped := b.Ledger.Await(stage.Soon, func(d stage.Deed) bool { return d.Channel == channel && d.ID == "S-GIVEN" })
-			if !stopped {
-				t.Errorf("%s: the backend takes the stream for live and never hears of its end", r.name)
-			}
-		}
-	}
-	other.finish(t)
 }
 
-// publishRefused publishes on a channel, and wants to be told that it may not
-// and closed, in time.
-func publishRefused(t *testing.T, s *stage.Server, channel string) (time.Duration, error) {
-	c, key, err := stage.Open(t, "", s.Addr, channel+"/"+stage.CallbackKey)
-	if err != nil {
-		return 0, err
+// refuseInTurn keeps failures from following each other so often that the backend
+// would not be asked any more.
+func refuseInTurn(f *fault, b *stage.Backend, answers []refusal) {
+	f.Helper()
+	for i, r := range answers {
+		refuse(f, b, i, r)
+		if !r.fails {
+			continue
+		}
+		if _, err := publishRefused(f.T, f.server, "between"); err != nil {
+			f.Errorf("after %s: %v", r.name, err)
+		}
 	}
-	start := time.Now()
-	if err := c.Conn.SetDeadline(start.Add(refusalLimit)); err != nil {
-		return 0, err
-	}
-	err = checkDenied(c, c.Publish(c.Stream, key), rtmp.CodePublishDenied)
-	return time.Since(start), err
 }
 
-// checkDenied wants err to be the refusal of a command with a code, and the
-// connection to be closed.
-func checkDenied(c *stage.Client, err error, code string) error {
-	if err == nil {
-		return errors.New("it may publish")
+// refuse tries one answer.
+func refuse(f *fault, b *stage.Backend, i int, r refusal) {
+	f.Helper()
+	channel := fmt.Sprintf("answer-%d", i)
+	if took, err := publishRefused(f.T, f.server, channel); err != nil {
+		f.Errorf("%s: after %v: %v", r.name, took, err)
 	}
-	var refused *rtmp.StatusError
-	if !errors.As(err, &refused) {
-		return fmt.Errorf("got %w, want a refusal", err)
+	if n := b.Started(channel); n != 1 {
+		f.Errorf("%s: the backend was asked %d times", r.name, n)
 	}
-	if told := refused.Status; told.Level != rtmp.LevelError || told.Code != code || told.Description == "" {
-		return fmt.Errorf("got %+v, want %s %s and a description", told, rtmp.LevelError, code)
+	if !r.stops {
+		return
 	}
-	for {
-		_, err := c.ReadMessage()
-		var timeout net.Error
-		if errors.As(err, &timeout) && timeout.Timeout() {
-			return errors.New("the refused connection is still open")
-		}
-		if err != nil {
-			return nil //nolint:nilerr // the server has closed it
-		}
+	_, stopped := b.Ledger.Await(stage.Soon, func(d stage.Deed) bool { return d.Channel == channel && d.ID == "S-GIVEN" })
+	if !stopped {
+		f.Errorf("%s: the backend takes the stream for live and never hears of its end", r.name)
 	}
 }

@@ -22,24 +22,3 @@ func TestStopEndsProgramsNormally(t *testing.T) {
 	publisher.Refuse(stage.Soon) // it has not sent everything
 	checkDecodes(t, dir+"/got.flv")
 }
-
-// stalledPlayer is a player that does not read, while a publisher sends more
-// than the buffers in between hold.
-func stalledPlayer(t *testing.T, s *stage.Server) {
-	t.Helper()
-	c := stage.Play(t, s, "channel/key")
-	if err := c.Conn.SetReadBuffer(4 << 10); err != nil {
-		t.Fatal(err)
-	}
-	watcher := stage.Play(t, s, "channel/key").Record()
-	publisher := stage.Publish(t, s, "channel/key")
-	publisher.Record()
-	messages := messagesOf(t, mediaPath(fileHeavy))
-	for i, m := range messages {
-		m.Stream, m.Timestamp = publisher.Stream, uint32(i)
-		if err := publisher.WriteMessage(m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stage.AwaitTime(t, watcher, uint32(len(messages)-1))
-}

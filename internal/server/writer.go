@@ -35,6 +35,9 @@ type writer struct {
 	c *conn
 	// turn is who may write: one at a time.
 	turn socket.Turn
+	// queued says that there are answers, orders, or the end, to save viewers
+	// the lock.
+	queued atomic.Bool
 	// written counts the bytes that the socket took, at writtenAt for the last
 	// time on the server's clock.
 	written   atomic.Uint64
@@ -43,9 +46,6 @@ type writer struct {
 	// failed. The turn is never given back then.
 	done chan struct{}
 
-	// queued says that there are answers, orders, or the end, to save viewers
-	// the lock.
-	queued    atomic.Bool
 	mu        sync.Mutex // guards what follows
 	chunkSize int
 	control   []byte

@@ -51,7 +51,7 @@ mutant 'time starts anew with each publication' internal/stream/registry.go '/ti
 mutant 'nobody hears of the end of the grace' internal/stream/subscription.go '/^func \(r \*Registry\) expire/,/^}/s/v\.Wake\(\)/_ = v/'
 mutant 'a channel that nobody uses is kept' internal/stream/subscription.go '/^func \(s \*Subscription\) Close/,/^}/{/release/d}'
 mutant 'who waited at the live edge misses the beginning' internal/server/player.go \
-  '/^func \(p \*player\) place/,/^}/s/if p\.awaits/if p.awaits = false; p.awaits/'
+  '/^func \(p \*player\) startingPoint/,/^}/s/if p\.awaits/if p.awaits = false; p.awaits/'
 mutant 'an order for a stream that is over closes the next' internal/stream/registry.go 's/ && ch\.publication\.claim\.StreamID == streamID//'
 mutant 'a start is not in the journal' internal/hook/start.go 's/err = h\.journal\.started\(s\)/err = nil/'
 mutant 'a stop is tried once' internal/hook/queue.go '/^\t\tq\.retryLater\(e\)/d'

@@ -9,7 +9,7 @@ LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
 UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults|soak)")
 
-.PHONY: help run build test check fmt lint unit e2e fuzz bench bench-compare conformance coverage packages soak vulnerabilities cross dist dist-check simulate simulate-mutants
+.PHONY: help run build test check fmt lint unit e2e faults fuzz bench bench-compare conformance coverage packages soak vulnerabilities cross dist dist-check simulate simulate-mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,7 @@ build: ## build ./rtmp-server
 	$(GO) build -o rtmp-server .
 
 test: packages check cross coverage e2e ## run every test, installing what is missing
+	$(GO) test -count=1 -timeout 15m ./test/faults
 	./test/fuzz.sh 3s
 	$(MAKE) soak DURATION=20s
 
@@ -33,6 +34,9 @@ unit:
 
 e2e: packages ## end-to-end tests with real programs
 	$(GO) test -race -count=1 -timeout 8m ./test/e2e/...
+
+faults: packages ## try every attack and fault for long, as root, and write docs/reliability.md
+	$(GO) test -count=1 -timeout 60m ./test/faults -long -report $(CURDIR)/docs/reliability.md
 
 soak: packages ## visitors by the ten thousand for DURATION, and nothing may grow; SOAK="-seed 1"
 	$(GO) test -count=1 -v -timeout 24h ./test/soak -duration $(DURATION) $(SOAK)
@@ -76,8 +80,8 @@ dist: ## build the files of a release in ./dist; VERSION=v1.2.3 if git does not 
 dist-check: ## build them twice, and fail unless both are the same
 	./release/check.sh
 
-conformance: packages ## run every test and write docs/conformance.md from them
-	$(GO) test -json -count=1 -timeout 10m ./... | $(GO) run ./test/conformance/report
+conformance: packages ## run the tests of the protocol and write docs/conformance.md from them
+	$(GO) test -json -count=1 -timeout 10m $$($(GO) list ./... | grep -vE "/test/(faults|soak)") | $(GO) run ./test/conformance/report
 
 coverage: ## fail if the core is covered by less than 90 %
 	./test/coverage.sh 90 amf rtmp media stream

@@ -140,7 +140,12 @@ func TestTheOperatorIsLetIn(t *testing.T) {
 		{login, "Host: 192.0.2.7"},
 	} {
 		f.want(http.StatusNoContent, "DELETE", "/api/v1/sessions/1", "", headers...)
-		f.want(http.StatusOK, "GET", "/api/v1/channels", "", headers...)
+		answer, _ := f.want(http.StatusOK, "GET", "/api/v1/channels", "", headers...)
+		for name, value := range protection {
+			if answer.Header.Get(name) != value {
+				t.Errorf("%q: %s is %q", headers, name, answer.Header.Get(name))
+			}
+		}
 	}
 }
 

@@ -100,6 +100,9 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request, v *viewer) {
 		s.leave(v)
 		return
 	}
+	if v.request.start == stream.AtLive {
+		v.subscription.Hurry()
+	}
 	v.begin()
 	if in == nil { // the request is the only way to the viewer
 		select {

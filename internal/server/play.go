@@ -49,6 +49,7 @@ func (c *conn) play(in call) error {
 	s.player.capabilities = c.server.options.capabilitiesOf(c.capabilities, p.wishes)
 	if p.wishes.live {
 		s.player.start = stream.AtLive
+		subscription.Hurry()
 	}
 	c.startPlaying(s, p, wantsReset(in))
 	return nil

@@ -23,11 +23,12 @@ type channel struct {
 	// there are none; guarded by Registry.mu.
 	head *head
 
-	// mu guards subscriptions. They change with Registry.mu held as well; the
+	// mu guards subscriptions and inHurry. They change with Registry.mu held as well; the
 	// lock of its own lets the fan-out list the viewers without touching the
 	// registry.
 	mu            sync.Mutex
 	subscriptions []*Subscription
+	inHurry       int // how many of them are
 	// watched says that there are subscriptions, for publishers that have
 	// nobody to flush for. It is set before a subscriber first looks at the
 	// log, so that either it or the publisher sees the other.
@@ -59,6 +60,9 @@ func (ch *channel) remove(s *Subscription) {
 	ch.subscriptions[last] = nil
 	ch.subscriptions = ch.subscriptions[:last]
 	s.index = -1
+	if s.hurried {
+		ch.inHurry--
+	}
 	ch.watched.Store(last > 0)
 	if last == 0 {
 		ch.head = nil
@@ -80,6 +84,13 @@ func (ch *channel) viewers() int {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	return len(ch.subscriptions)
+}
+
+// hurried is how many players there are to whom delay matters.
+func (ch *channel) hurried() int {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.inHurry
 }
 
 func (ch *channel) appendViewers(dst []Viewer) []Viewer {

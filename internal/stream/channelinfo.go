@@ -22,10 +22,14 @@ type ChannelInfo struct {
 	Started time.Time
 	// Viewers counts players, also those that wait.
 	Viewers int
+	// LowLatency counts those of them that asked to start at the live edge.
+	LowLatency int
 	// CacheBytes is what is kept for newcomers.
 	CacheBytes int64
 	// Tracks are in the order of kind and id, the picture first.
 	Tracks []Track
+	// Announced is what the metadata says of the media.
+	Announced Announcement
 	// Flow is how the media comes, and Repairs what was wrong with its time.
 	Flow    Flow
 	Repairs Repairs
@@ -46,6 +50,14 @@ type Track struct {
 	SampleRate, Channels int
 }
 
+// Announcement is what metadata says of the media to come. What it does not tell is
+// 0.
+type Announcement struct {
+	Video, Audio bool
+	// VideoBitrate and AudioBitrate are in bit/s, of what the encoder aims at.
+	VideoBitrate, AudioBitrate float64
+}
+
 // Flow is how the media of a publication comes, by its arrivals. Counts are from
 // the beginning.
 type Flow struct {
@@ -55,9 +67,13 @@ type Flow struct {
 	// Bitrate is in bit/s, of the payloads, and FrameRate in video frames a
 	// second of all tracks: over the last [FlowWindow] whole seconds.
 	Bitrate, FrameRate float64
+	// VideoBitrate and AudioBitrate are the parts of Bitrate that are media.
+	VideoBitrate, AudioBitrate float64
 	// KeyframeInterval is between the last two keyframes of a group's track, and
 	// LongestInterval the longest so far; 0 before the second.
 	KeyframeInterval, LongestInterval time.Duration
+	// LastKeyframe is when such a keyframe came last, zero if none did.
+	LastKeyframe time.Time
 	// BFrames says that frames came which are not shown in the order they are
 	// sent: some players cannot play them.
 	BFrames bool
@@ -65,6 +81,9 @@ type Flow struct {
 	// LongestStall the longest time of that.
 	Stalls       uint64
 	LongestStall time.Duration
+	// RecentStalls and RecentRepairs are how many stalls ended, and how often
+	// timestamps were mended, in the last [RecentWindow]; [RecentMost] at most.
+	RecentStalls, RecentRepairs int
 	// LastVideo and LastAudio are when media came last, zero if none did.
 	LastVideo, LastAudio time.Time
 }
@@ -75,6 +94,10 @@ const (
 	// StallAfter is how long a publisher may send nothing without it counting as
 	// a stall.
 	StallAfter = time.Second
+	// RecentWindow is what counts as recent.
+	RecentWindow = time.Minute
+	// RecentMost is as far as what is recent is counted.
+	RecentMost = 8
 )
 
 // Channels returns what there is to know of every channel, in the order of their
@@ -97,7 +120,7 @@ func (r *Registry) list() ([]ChannelInfo, []*Publication) {
 	infos := make([]ChannelInfo, 0, len(r.channels))
 	publications := make([]*Publication, 0, len(r.channels))
 	for name, ch := range r.channels {
-		infos = append(infos, ChannelInfo{Name: name, Interrupted: ch.interrupted != nil, Viewers: ch.viewers()})
+		infos = append(infos, ChannelInfo{Name: name, Interrupted: ch.interrupted != nil, Viewers: ch.viewers(), LowLatency: ch.hurried()})
 		publications = append(publications, ch.publication)
 	}
 	return infos, publications
@@ -109,7 +132,7 @@ func (p *Publication) describe(info *ChannelInfo, now time.Time) {
 	info.Live, info.Key, info.StreamID, info.Publisher = true, c.Key, c.StreamID, c.Address
 	info.Started = c.Epoch.Add(c.At)
 	info.CacheBytes = p.log.cached()
-	info.Tracks = p.log.meter.facts()
+	info.Tracks, info.Announced = p.log.meter.facts(), p.log.meter.announcement()
 	info.Flow = p.log.meter.flow(c.Epoch, now.Sub(c.Epoch))
 	info.Repairs = p.log.Repairs()
 }

@@ -131,8 +131,9 @@ func TestTheFlowOfMedia(t *testing.T) {
 			want: Flow{
 				VideoMessages: 4, AudioMessages: 1, Keyframes: 3,
 				KeyframeInterval: 500 * time.Millisecond, LongestInterval: 2 * time.Second,
-				Stalls: 1, LongestStall: 1500 * time.Millisecond, Bytes: 27, FrameRate: 0,
-				LastVideo: after(3500 * time.Millisecond), LastAudio: after(3500 * time.Millisecond),
+				Stalls: 1, LongestStall: 1500 * time.Millisecond, RecentStalls: 1, Bytes: 27,
+				LastKeyframe: after(3500 * time.Millisecond),
+				LastVideo:    after(3500 * time.Millisecond), LastAudio: after(3500 * time.Millisecond),
 			},
 		},
 		{
@@ -140,28 +141,106 @@ func TestTheFlowOfMedia(t *testing.T) {
 			now: 3 * time.Second,
 			want: Flow{
 				VideoMessages: 7, Data: 1, Keyframes: 1, Bytes: 70, Bitrate: 2 * 6 * 8, FrameRate: 2,
-				LastVideo: after(3 * time.Second),
+				VideoBitrate: 2 * 6 * 8, LastKeyframe: testEpoch, LastVideo: after(3 * time.Second),
 			},
 		},
 		{
 			name: "the first second stands for itself", log: "v0!@0 v0@500", now: time.Second,
-			want: Flow{VideoMessages: 2, Keyframes: 1, Bytes: 12, Bitrate: 96, FrameRate: 2, LastVideo: after(500 * time.Millisecond)},
+			want: Flow{
+				VideoMessages: 2, Keyframes: 1, Bytes: 12, Bitrate: 96, VideoBitrate: 96, FrameRate: 2,
+				LastKeyframe: testEpoch, LastVideo: after(500 * time.Millisecond),
+			},
 		},
 		{
 			name: "long ago", log: "v0!@0", now: time.Minute,
-			want: Flow{VideoMessages: 1, Keyframes: 1, Bytes: 6, LastVideo: testEpoch},
+			want: Flow{VideoMessages: 1, Keyframes: 1, Bytes: 6, LastKeyframe: testEpoch, LastVideo: testEpoch},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := live(t, test.now, func(l *Log) { appendAll(l, test.log) }).Flow
 			if test.name == "keyframes apart" {
-				got.Bitrate, got.FrameRate = 0, 0
+				got.Bitrate, got.FrameRate, got.VideoBitrate, got.AudioBitrate = 0, 0, 0, 0
 			}
 			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got\n%+v\nwant\n%+v", got, test.want)
 			}
 		})
 	}
+}
+
+func TestRatesAreThoseOfEachKind(t *testing.T) {
+	got := live(t, 3*time.Second, func(l *Log) { appendAll(l, "v0!@0 a0@100 v0@1000 v0@1500 a0@2000 meta=X@2500") }).Flow
+	if got.VideoBitrate != 48 || got.AudioBitrate != 12 || got.Bitrate <= 60 {
+		t.Errorf("%v bit/s of video, %v of audio, %v of all", got.VideoBitrate, got.AudioBitrate, got.Bitrate)
+	}
+}
+
+func TestWhatHappenedOfLateIsCounted(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		log    string
+		now    time.Duration
+		stalls int
+	}{
+		{"nothing", "v0!@0 v0@500", time.Second, 0},
+		{"stalls", "v0!@0 v0@1500 v0@3000", 3 * time.Second, 2},
+		{"stalls of which one is long ago", "v0!@0 v0@1500 v0@3000", 62 * time.Second, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := live(t, test.now, func(l *Log) { appendAll(l, test.log) }).Flow
+			if got.RecentStalls != test.stalls || got.RecentRepairs != 0 {
+				t.Errorf("%d stalls and %d repairs", got.RecentStalls, got.RecentRepairs)
+			}
+		})
+	}
+	jumping := live(t, 2*time.Minute, func(l *Log) {
+		for i := range uint32(2 * RecentMost) {
+			l.Append(rtmp.Message{Type: rtmp.TypeVideo, Timestamp: i * 60_000, Payload: unhex("27 01 00 00 00 2E")}, 2*time.Minute)
+		}
+	}).Flow
+	if jumping.RecentRepairs != RecentMost {
+		t.Errorf("%d of many jumps, want %d", jumping.RecentRepairs, RecentMost)
+	}
+}
+
+func TestAnnouncementsShow(t *testing.T) {
+	metadata := append([]byte("\x02\x00\x0aonMetaData"), unhex(
+		"08 00 00 00 02"+
+			"00 0D 76 69 64 65 6F 64 61 74 61 72 61 74 65 00 40 A3 88 00 00 00 00 00"+ // videodatarate 2500
+			"00 0C 61 75 64 69 6F 63 6F 64 65 63 69 64 00 40 24 00 00 00 00 00 00"+ // audiocodecid 10
+			"00 00 09")...)
+	got := live(t, 0, func(l *Log) { l.Append(rtmp.Message{Type: rtmp.TypeData, Payload: metadata}, 0) }).Announced
+	if want := (Announcement{Audio: true, VideoBitrate: 2.5e6}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestPlayersToWhomDelayMattersAreCounted(t *testing.T) {
+	r := newTestRegistry(TakeoverNever)
+	session := newSession(r)
+	var subscriptions []*Subscription
+	for range 3 {
+		s, err := r.Subscribe("live", "key", session, session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		subscriptions = append(subscriptions, s)
+	}
+	count := func(want int) {
+		t.Helper()
+		if got := r.Channels(testEpoch)[0].LowLatency; got != want {
+			t.Errorf("%d, want %d", got, want)
+		}
+	}
+	count(0)
+	subscriptions[0].Hurry()
+	subscriptions[0].Hurry()
+	subscriptions[1].Hurry()
+	count(2)
+	subscriptions[0].Close()
+	subscriptions[0].Close()
+	subscriptions[0].Hurry()
+	count(1)
 }
 
 func TestBFramesShow(t *testing.T) {

@@ -179,6 +179,7 @@ func (l *Log) appendMedia(m rtmp.Message, p media.Packet, now time.Duration) {
 		node.starts, node.groupStart = l.startsGroup(m, p)
 	}
 	l.meter.media(p, len(m.Payload), m.Timestamp, node.groupStart, now)
+	l.meter.mended(l.timeline.repairs.total(), now)
 	if node.groupStart {
 		l.copies = new(atomic.Int64)
 	}

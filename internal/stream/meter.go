@@ -19,19 +19,26 @@ type meter struct {
 	first, latest time.Duration
 	// arrivals are the latest of each kind, never before the first.
 	arrivals [2]time.Duration
-	// keyframe is the timestamp of the latest one, if there was one.
+	// keyframe is the timestamp of the latest one, if there was one, and keyed when
+	// it came.
 	keyframe uint32
+	keyed    time.Duration
 	seconds  [FlowWindow + 1]second
 
-	tracks []Track
-	// frameRate is what the metadata announces, width and height likewise.
-	announced rtmp.Picture
+	tracks    []Track
+	announced rtmp.Announced
+	// stalls and repairs are the latest of each, and repaired how many repairs
+	// there were.
+	stalls, repairs latest
+	repaired        uint64
 }
 
 // second is what came within one second of the clock.
 type second struct {
-	number        int64
-	bytes, frames uint64
+	number int64
+	bytes  uint64
+	frames uint64
+	kinds  [2]uint64 // bytes of each kind
 }
 
 func newMeter() *meter { return &meter{arrivals: [2]time.Duration{never, never}} }
@@ -44,6 +51,7 @@ func (m *meter) media(p media.Packet, size int, timestamp uint32, groupStart boo
 	m.arrive(p.Kind, now)
 	s := m.second(now)
 	s.bytes += uint64(size)
+	s.kinds[p.Kind] += uint64(size)
 	m.counts.Bytes += uint64(size)
 	if p.Kind == media.Audio {
 		m.counts.AudioMessages++
@@ -62,7 +70,19 @@ func (m *meter) media(p media.Packet, size int, timestamp uint32, groupStart boo
 	}
 	if groupStart {
 		m.key(timestamp)
+		m.keyed = now
 	}
+}
+
+// mended notes how often timestamps were mended so far.
+func (m *meter) mended(times uint64, now time.Duration) {
+	if times == m.repaired { // which is the publisher's alone
+		return
+	}
+	m.repaired = times
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.repairs.note(now)
 }
 
 // data counts a data message.
@@ -84,6 +104,7 @@ func (m *meter) arrive(kind media.Kind, now time.Duration) {
 	}
 	if gap := now - m.latest; gap > StallAfter {
 		m.counts.Stalls++
+		m.stalls.note(now)
 		m.counts.LongestStall = max(m.counts.LongestStall, gap)
 	}
 	m.latest, m.arrivals[kind] = now, now
@@ -136,7 +157,7 @@ func (m *meter) find(kind media.Kind, id uint8) (int, bool) {
 func (m *meter) describe(h header) {
 	switch {
 	case h.kind == rtmp.TypeData:
-		announced := rtmp.ParsePicture(h.payload)
+		announced := rtmp.ParseAnnounced(h.payload)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.announced = announced
@@ -180,27 +201,44 @@ func (m *meter) flow(epoch time.Time, now time.Duration) Flow {
 			*at = epoch.Add(m.arrivals[kind])
 		}
 	}
+	if f.Keyframes > 0 {
+		f.LastKeyframe = epoch.Add(m.keyed)
+	}
+	f.RecentStalls, f.RecentRepairs = m.stalls.within(now), m.repairs.within(now)
 	if m.begun {
-		f.Bitrate, f.FrameRate = m.rates(int64(now / time.Second))
+		m.rates(&f, int64(now/time.Second))
 	}
 	return f
 }
 
-// rates leave the second out that is not over, and the one that the publication
-// began in, unless there is no other.
-func (m *meter) rates(present int64) (bits, frames float64) {
+// rates fills the rates in. They leave the second out that is not over, and the one
+// that the publication began in, unless there is no other.
+func (m *meter) rates(f *Flow, present int64) {
 	from := max(present-FlowWindow, int64(m.first/time.Second)+1)
 	if from >= present {
 		from = present - 1
 	}
+	var sum second
 	for i := range m.seconds {
 		if s := &m.seconds[i]; from <= s.number && s.number < present {
-			bits += 8 * float64(s.bytes)
-			frames += float64(s.frames)
+			sum.bytes += s.bytes
+			sum.frames += s.frames
+			sum.kinds[media.Audio] += s.kinds[media.Audio]
+			sum.kinds[media.Video] += s.kinds[media.Video]
 		}
 	}
 	n := float64(present - from)
-	return bits / n, frames / n
+	rate := func(bytes uint64) float64 { return 8 * float64(bytes) / n }
+	f.Bitrate, f.FrameRate = rate(sum.bytes), float64(sum.frames)/n
+	f.VideoBitrate, f.AudioBitrate = rate(sum.kinds[media.Video]), rate(sum.kinds[media.Audio])
+}
+
+// announcement is what the metadata says, as far as it is of use.
+func (m *meter) announcement() Announcement {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.announced
+	return Announcement{Video: a.Video, Audio: a.Audio, VideoBitrate: a.VideoRate, AudioBitrate: a.AudioRate}
 }
 
 // facts returns the tracks. What only the metadata tells is that of the only video

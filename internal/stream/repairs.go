@@ -25,6 +25,9 @@ func (r Repairs) Plus(other Repairs) Repairs {
 // repairCounts are Repairs that are counted while others read them.
 type repairCounts struct{ jumps, backward, stuck atomic.Uint64 }
 
+// total is how many repairs there were.
+func (r *repairCounts) total() uint64 { return r.jumps.Load() + r.backward.Load() + r.stuck.Load() }
+
 // Repairs returns what was mended so far. It may be called at any time.
 func (l *Log) Repairs() Repairs {
 	counts := &l.timeline.repairs

@@ -20,6 +20,9 @@ type Subscription struct {
 	// index is the place in channel.subscriptions, -1 once removed; guarded by
 	// channel.mu.
 	index int
+	// hurried is whether the player wants to be at the live edge; guarded by
+	// channel.mu.
+	hurried bool
 }
 
 // Subscribe adds a player to a channel. A live channel wants its key, compared
@@ -49,6 +52,17 @@ func (r *Registry) subscribe(s Subscription, name string) *Subscription {
 	s.registry, s.channel = r, r.open(name)
 	s.channel.add(&s)
 	return &s
+}
+
+// Hurry notes that the player asked to start at the live edge: delay matters
+// to it.
+func (s *Subscription) Hurry() {
+	s.channel.mu.Lock()
+	defer s.channel.mu.Unlock()
+	if s.index >= 0 && !s.hurried {
+		s.hurried = true
+		s.channel.inHurry++
+	}
 }
 
 // Log returns the log of the present publication, or nil if the channel is not

@@ -67,15 +67,16 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	places := connections(settings.MaxConnections, openFiles(), log)
 	a.server = server.New(a.serverOptions(settings, registry, budgets, limiter, places))
 	a.http = newHTTP(settings, registry, limiter, a.server, log)
+	streams := &healthWatch{registry: registry, log: log}
 	a.admin = newAdministration(a.listeners.admin, settings, &source{
-		registry: registry, server: a.server, http: a.http, settings: settings, limit: places, metrics: a.metrics.Handler(),
+		registry: registry, server: a.server, http: a.http, health: streams, settings: settings, limit: places, metrics: a.metrics.Handler(),
 	}, log)
 	a.watch = watch{limit: settings.Watchdog, probes: []*probe{
 		{part: "registry", pass: func() { registry.Len() }},
 		{part: "server", pass: func() { a.server.Connections() }},
 		{part: "fan-out", pass: a.server.Settle},
 	}}
-	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, budgets.watch(registry, a.server, log))
+	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, streams.run, budgets.watch(registry, a.server, log))
 	var redis *command.Listener
 	if settings.Redis.Use {
 		redis = a.commands(settings, registry)

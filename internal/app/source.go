@@ -18,6 +18,7 @@ type source struct {
 	registry *stream.Registry
 	server   *server.Server
 	http     *httpflv.Server
+	health   *healthWatch
 	settings config.Settings
 	limit    int // of connections
 	metrics  http.Handler
@@ -58,6 +59,7 @@ func (s *source) Channels() []admin.Channel {
 	channels := make([]admin.Channel, len(infos))
 	for i, info := range infos {
 		channels[i] = channelOf(info, publishers[info.StreamID])
+		channels[i].Health.Warnings = s.health.texts(info.Name)
 	}
 	slices.SortFunc(channels, func(a, b admin.Channel) int { return cmp.Compare(a.Name, b.Name) })
 	return channels

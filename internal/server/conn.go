@@ -97,6 +97,7 @@ type conn struct {
 	// client is how the program named itself in connect.
 	client   string
 	accounts accounts
+	past     past
 	// played says that the writer's own player is taken.
 	played bool
 	// lastStream is the message stream id that was handed out last.

@@ -80,11 +80,12 @@ func (c *conn) turnAway(s *netStream) {
 	}
 }
 
-// closeStreams ends every publication and player of the connection.
+// closeStreams ends every publication and player of the connection, those that the
+// last line of the log tells of last.
 func (c *conn) closeStreams() {
 	c.closing = true
-	for id, s := range c.streams {
-		c.closeNetStream(s)
+	for _, id := range slices.Sorted(maps.Keys(c.streams)) {
+		c.closeNetStream(c.streams[id])
 		delete(c.streams, id)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -14,30 +13,12 @@ import (
 // lasted, what it moved, and why it ended.
 func (c *conn) logEnd() {
 	faultinject.At(faultinject.LastLine, c.channel)
-	reason, detail := c.cause.Load().reason, c.cause.Load().detail
+	reason := c.cause.Load().reason
 	c.accounts.received.Store(c.received())
 	if !c.accepted {
 		c.tellRefusal()
 	}
-	var attrs []any
-	if c.role != "" {
-		attrs = append(attrs, "role", c.role, "channel", c.channel)
-	}
-	attrs = append(attrs,
-		"reason", string(reason),
-		"duration", (c.server.now() - c.started).Round(time.Millisecond),
-		"bytes_in", c.received(),
-		"bytes_out", c.out.written.Load())
-	if c.cause.Load().telling() {
-		attrs = append(attrs, "detail", cut(detail.Error()))
-	}
-	if missed := c.out.totalMissed(); missed.Messages > 0 {
-		attrs = append(attrs, "messages_skipped", missed.Messages, "bytes_skipped", missed.Bytes)
-	}
-	if c.ignored > 0 {
-		attrs = append(attrs, "messages_ignored", c.ignored)
-	}
-	attrs = append(attrs, repairAttrs(c.repaired)...)
+	attrs := c.endAttrs()
 	healthCheck := reason == ReasonClientClosed && !c.connected
 	switch {
 	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || reason == ReasonHasty || healthCheck:

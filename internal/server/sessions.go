@@ -107,7 +107,9 @@ func (c *conn) finish(s *netStream) {
 		return
 	}
 	c.accounts.received.Store(c.received())
-	c.tell(c.accounts.close(a))
+	last := c.accounts.close(a)
+	c.past.add(last)
+	c.tell(last)
 }
 
 // close returns the last facts of an account.

@@ -273,6 +273,9 @@ func (a *authorizer) Start(ctx context.Context, r access.Request) (string, error
 
 func (a *authorizer) Stop(_ access.Request, streamID string) { a.log.add("stopped " + streamID) }
 
+// unwritten are what no scenario is about.
+var unwritten = []string{"bytes_in", "bytes_out", "started", "protocol"}
+
 // logLines is a slog.Handler that keeps what does not change from run to run.
 type logLines struct {
 	mu    sync.Mutex
@@ -300,7 +303,7 @@ func (l *logLines) WithGroup(string) slog.Handler                    { return l 
 func (l *logLines) Handle(_ context.Context, r slog.Record) error {
 	line := r.Message
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key != "bytes_in" && a.Key != "bytes_out" {
+		if !slices.Contains(unwritten, a.Key) {
 			line += fmt.Sprintf(" %s=%q", a.Key, a.Value.String())
 		}
 		return true

@@ -75,13 +75,6 @@ func (a *account) straggles() (one straggler, ok bool) {
 	if log == nil {
 		return straggler{}, false
 	}
-	p := &a.player.place
-	at := p.at.Load()
-	if at == nowhere {
-		return straggler{}, false
-	}
-	_, arrival := log.Head()
-	held := log.Held(at, p.position.Load())
-	lag := arrival - time.Duration(p.since.Load())
-	return straggler{c: a.c, log: log, held: held}, held > heldAtLeast && lag > behindAtLeast
+	held, lag, ok := a.player.place.Held(log)
+	return straggler{c: a.c, log: log, held: held}, ok && held > heldAtLeast && lag > behindAtLeast
 }

@@ -44,7 +44,6 @@ func (c *conn) play(in call) error {
 	}
 	s.name = name
 	s.player = c.newPlayer()
-	s.player.place.at.Store(nowhere)
 	s.player.stream, s.player.channel, s.player.subscription = id, p.channel, subscription
 	s.player.capabilities = c.server.options.capabilitiesOf(c.capabilities, p.wishes)
 	if p.wishes.live {

@@ -41,7 +41,7 @@ type player struct {
 	// warned that the log told of media that it does not take.
 	served, warned bool
 	// place is what others may know of it.
-	place place
+	place stream.Place
 }
 
 // waiting reports whether the channel is not live, and nobody is expected back.
@@ -60,7 +60,7 @@ func (p *player) fill(w *writer, b *batch) {
 	if !p.cursor.IsOpen() {
 		return
 	}
-	p.note()
+	p.place.Note(&p.cursor)
 	if p.cursor.Withheld() > 0 {
 		p.judge(w)
 	}
@@ -124,7 +124,7 @@ func (p *player) join(w *writer, b *batch) bool {
 	}
 	p.kept = false
 	p.cursor.Open(log, p.startingPoint())
-	p.joined()
+	p.place.Join(&p.cursor)
 	if !p.introduced {
 		p.cursor.Introduce()
 	}
@@ -188,7 +188,7 @@ func (p *player) catchUp(w *writer) {
 	if !ok {
 		return
 	}
-	p.place.skips.Add(1)
+	p.place.Skip()
 	now := w.c.server.now()
 	if p.skipLogged != 0 && now-p.skipLogged < lagLogInterval {
 		return
@@ -212,7 +212,7 @@ func (p *player) totalMissed() stream.Skipped {
 }
 
 func (p *player) dropCursor() {
-	p.left()
+	p.place.Leave(&p.cursor)
 	p.missed = p.totalMissed()
 	p.cursor.Close()
 }

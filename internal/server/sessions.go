@@ -1,7 +1,6 @@
 package server
 
 import (
-	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -34,58 +33,6 @@ type accounts struct {
 	open []*account
 	// closed is what those moved that are over.
 	closed stream.Traffic
-}
-
-// place is where a player stands. Whoever has the turn of the writer notes it
-// once for each batch, and anyone may read it.
-type place struct {
-	// at is the player's message in the present log, nowhere if it has none,
-	// position how many bytes lie behind it, and since the time from which its lag
-	// counts.
-	at, position atomic.Uint64
-	since        atomic.Int64
-	// sent is how many messages it has passed without skipping them, a number of
-	// its own since it must never fall. All are totals of all logs.
-	sent, skipped, skips atomic.Uint64
-
-	// What follows belongs to whoever has the turn: from is where the player
-	// joined the present log, and earlier what it had passed before, skipped
-	// messages included.
-	from, earlier uint64
-}
-
-// nowhere is behind every message: there is no lag.
-const nowhere = math.MaxUint64
-
-// note says where the cursor stands.
-func (p *player) note() {
-	at, since := p.cursor.Passed()
-	if int64(since) != p.place.since.Load() {
-		p.place.since.Store(int64(since))
-	}
-	if at == p.place.at.Load() {
-		return
-	}
-	skipped := p.totalMissed().Messages
-	p.place.at.Store(at)
-	p.place.position.Store(p.cursor.Position())
-	p.place.sent.Store(p.place.earlier + at - p.place.from - skipped)
-	if skipped != p.place.skipped.Load() {
-		p.place.skipped.Store(skipped)
-	}
-}
-
-// joined says that the cursor was opened.
-func (p *player) joined() { p.place.from, _ = p.cursor.Passed() }
-
-// left says that the cursor is going to be closed.
-func (p *player) left() {
-	if p.cursor.IsOpen() {
-		p.note()
-		at, _ := p.cursor.Passed()
-		p.place.earlier += at - p.place.from
-	}
-	p.place.at.Store(nowhere)
 }
 
 // begin opens the account of what a message stream does from now on.
@@ -180,13 +127,7 @@ func (a *account) session() stream.Session {
 		s.Live = true
 		return s
 	}
-	if log := a.player.subscription.Log(); log != nil {
-		p := &a.player.place
-		s.Live = true
-		if messages, arrival := log.Head(); p.at.Load() < messages {
-			s.Lag = max(0, arrival-time.Duration(p.since.Load()))
-		}
-	}
+	a.player.place.Compare(&s, a.player.subscription.Log())
 	return s
 }
 
@@ -197,8 +138,7 @@ func (a *account) moved() stream.Session {
 		s.MessagesIn, _ = a.publication.Log().Head()
 		return s
 	}
-	p := &a.player.place
-	s.MessagesOut, s.Skipped, s.Skips = p.sent.Load(), p.skipped.Load(), p.skips.Load()
+	a.player.place.Count(&s)
 	return s
 }
 

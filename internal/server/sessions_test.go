@@ -294,30 +294,3 @@ func TestSessionsCanBeListedWhileTheyComeAndGo(t *testing.T) {
 	}
 	running.Wait()
 }
-
-func TestNotingAPlaceAllocatesNothing(t *testing.T) {
-	registry := stream.NewRegistry(stream.Options{ChunkSize: 60000, CacheBytes: 1 << 20})
-	publication, err := registry.Publish(stream.Claim{Channel: "live"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	publication.Append(frame(0x17, 0, 100), 0)
-	p := new(player)
-	p.cursor.Open(publication.Log(), stream.AtGroup)
-	p.joined()
-	next := func() {
-		if m, err := p.cursor.Next(); m == nil || err != nil {
-			t.Fatal(m, err)
-		}
-		p.note()
-	}
-	for range 200 {
-		publication.Append(frame(0x27, 0, 100), 0)
-	}
-	if n := testing.AllocsPerRun(100, next); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-	if n := p.place.sent.Load(); n != 101 {
-		t.Errorf("it has been sent %d messages, want 101", n)
-	}
-}

@@ -10,9 +10,10 @@ import (
 // is served waits for who asks. The zero value is of a viewer that has had nothing.
 type Place struct {
 	// at is one more than the viewer's message in the present log, 0 if it has none,
-	// and since the time from which its lag counts.
-	at    atomic.Uint64
-	since atomic.Int64
+	// position how many bytes lie behind it, and since the time from which its lag
+	// counts.
+	at, position atomic.Uint64
+	since        atomic.Int64
 	// sent is how many messages it has passed without skipping them, a number of
 	// its own since it must never fall. All are totals of all logs.
 	sent, skipped, skips atomic.Uint64
@@ -37,6 +38,7 @@ func (p *Place) Note(c *Cursor) {
 	}
 	skipped := p.missed + c.Missed().Messages
 	p.at.Store(at + 1)
+	p.position.Store(c.Position())
 	p.sent.Store(p.earlier + at - p.from - skipped)
 	if skipped != p.skipped.Load() {
 		p.skipped.Store(skipped)
@@ -73,4 +75,15 @@ func (p *Place) Compare(s *Session, log *Log) {
 	if at := p.at.Load(); at != 0 && at-1 < messages {
 		s.Lag = max(0, arrival-time.Duration(p.since.Load()))
 	}
+}
+
+// Held returns how much media a log holds for the viewer, and how far the viewer is
+// behind; ok is false if it has no place in the log.
+func (p *Place) Held(log *Log) (bytes int64, lag time.Duration, ok bool) {
+	at := p.at.Load()
+	if at == 0 {
+		return 0, 0, false
+	}
+	_, arrival := log.Head()
+	return log.Held(at-1, p.position.Load()), arrival - time.Duration(p.since.Load()), true
 }

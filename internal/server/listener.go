@@ -39,11 +39,11 @@ func (s *Server) serve(l net.Listener, config *tls.Config) error {
 		return ErrServerClosed
 	}
 	defer s.removeListener(l)
-	spare := spareFile{open: openNull}
-	defer spare.release()
+	spare := socket.NewSpare()
+	defer spare.Release()
 	var pause time.Duration
 	for {
-		nc, err := spare.accept(l, func(nc net.Conn) { s.turnDown(nc, ReasonNoFiles) })
+		nc, err := spare.Accept(l, func(nc net.Conn) { s.turnDown(nc, ReasonNoFiles) })
 		switch {
 		case err == nil:
 			pause = 0

@@ -1,4 +1,4 @@
-package server
+package socket
 
 import (
 	"errors"
@@ -8,19 +8,23 @@ import (
 	"syscall"
 )
 
-// spareFile is a descriptor that is held back for when the process has none left.
+// Spare is a descriptor that is held back for when the process has none left.
 // Giving it up makes room to accept the connection that waits, and to refuse it:
-// it would wait for nothing otherwise, and all that come later behind it.
-type spareFile struct {
+// it would wait for nothing otherwise, and all that come later behind it. It belongs
+// to one goroutine.
+type Spare struct {
 	open func() (io.Closer, error)
 	held io.Closer // nil if there is none
 }
+
+// NewSpare returns one that takes its descriptor when it is used first.
+func NewSpare() *Spare { return &Spare{open: openNull} }
 
 // openNull opens what costs nothing but its descriptor.
 func openNull() (io.Closer, error) { return os.Open(os.DevNull) }
 
 // take reports whether a descriptor is held.
-func (f *spareFile) take() bool {
+func (f *Spare) take() bool {
 	if f.held == nil {
 		if file, err := f.open(); err == nil {
 			f.held = file
@@ -29,8 +33,8 @@ func (f *spareFile) take() bool {
 	return f.held != nil
 }
 
-// release reports whether a descriptor was held.
-func (f *spareFile) release() bool {
+// Release gives the descriptor up, and reports whether one was held.
+func (f *Spare) Release() bool {
 	if f.held == nil {
 		return false
 	}
@@ -39,13 +43,13 @@ func (f *spareFile) release() bool {
 	return true
 }
 
-// accept returns the next connection for which there is a descriptor, and has
-// those refused for which there is none.
-func (f *spareFile) accept(l net.Listener, refuse func(net.Conn)) (net.Conn, error) {
+// Accept returns the next connection for which there is a descriptor, and has
+// those refused, and closed, for which there is none.
+func (f *Spare) Accept(l net.Listener, refuse func(net.Conn)) (net.Conn, error) {
 	for {
 		f.take()
 		nc, err := l.Accept()
-		if !outOfFiles(err) || !f.release() {
+		if !outOfFiles(err) || !f.Release() {
 			return nc, err
 		}
 		// This may take until somebody comes: Linux fails without that, too.

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
 	"github.com/gobwas/ws"
 
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -26,10 +26,9 @@ type flow struct {
 	opened bool
 	// served says that the cursor has come to media.
 	served bool
-	// missed is what earlier cursors missed, and told what the log was told of, at
-	// toldAt.
-	missed, told uint64
-	toldAt       time.Duration
+	// told is how many missed messages the log was told of, at toldAt.
+	told   uint64
+	toldAt time.Duration
 }
 
 // Wake implements stream.Viewer: it writes what there is, or has whoever is
@@ -131,14 +130,6 @@ func (v *viewer) fail(err error) {
 	close(v.done)
 }
 
-// isolate keeps a panic within the viewer that caused it.
-func (v *viewer) isolate() {
-	if p := recover(); p != nil {
-		v.log.Error("panic", "value", p, "stack", string(debug.Stack()))
-		v.fail(fmt.Errorf("panic: %v", p))
-	}
-}
-
 // gather collects what there is to write, and reports whether that is the last.
 func (v *viewer) gather(b *batch) (ended bool) {
 	b.reset()
@@ -223,9 +214,21 @@ func appendHeader(dst []byte, status int, h http.Header) []byte {
 // fill adds to the batch what the viewer has not got yet. In a pass of the fan-out
 // it goes no further than the others.
 func (v *viewer) fill(b *batch) {
+	faultinject.At(faultinject.Gather, v.request.channel)
 	if !v.opened && !v.introduce(b) {
 		return
 	}
+	v.advance(b)
+	if !v.cursor.IsOpen() {
+		return
+	}
+	v.place.Note(&v.cursor)
+	if !v.served && v.cursor.Withheld() > 0 && !v.cursor.Playable() {
+		v.end(ReasonNoTrack)
+	}
+}
+
+func (v *viewer) advance(b *batch) {
 	if v.cursor.IsOpen() && !v.fillRun(b) {
 		v.catchUp()
 	}
@@ -243,9 +246,6 @@ func (v *viewer) fill(b *batch) {
 		}
 		v.served = v.served || m.Type != rtmp.TypeData
 		b.add(v.cursor.Tags(m))
-	}
-	if v.cursor.IsOpen() && !v.served && v.cursor.Withheld() > 0 && !v.cursor.Playable() {
-		v.end(ReasonNoTrack)
 	}
 }
 
@@ -276,9 +276,9 @@ func (v *viewer) join() bool {
 		v.met = true
 		v.waiting.Stop()
 	}
-	v.live.Store(true)
 	v.served = false
 	v.cursor.Open(log, v.request.start)
+	v.place.Join(&v.cursor)
 	if !v.opened {
 		v.cursor.Introduce()
 	}
@@ -306,12 +306,8 @@ func (v *viewer) introduce(b *batch) bool {
 
 // leave comes to the end of a publication.
 func (v *viewer) leave() {
-	v.live.Store(false)
-	if v.cursor.IsOpen() {
-		v.missed += v.cursor.Missed().Messages
-		v.cursor.Close()
-		v.skipped.Store(v.missed)
-	}
+	v.place.Leave(&v.cursor)
+	v.cursor.Close()
 }
 
 // catchUp moves a viewer that is too far behind to the newest keyframe group, and
@@ -321,13 +317,13 @@ func (v *viewer) catchUp() {
 	if !ok {
 		return
 	}
-	missed := v.missed + v.cursor.Missed().Messages
-	v.skipped.Store(missed)
-	v.skips.Add(1)
+	v.place.Skip()
+	v.place.Note(&v.cursor)
 	now := v.server.now()
 	if v.toldAt != 0 && now-v.toldAt < lagLogInterval {
 		return
 	}
+	missed := v.moved().Skipped
 	v.log.Warn("player too slow, skipped to the newest keyframe",
 		"channel", v.request.channel, "lag", skipped.Lag.Round(time.Millisecond), "limit", lagLimit,
 		"messages_skipped", missed-v.told)

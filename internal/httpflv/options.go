@@ -5,18 +5,22 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // Host is the server that has the bounds of the whole process.
 type Host interface {
-	// Admit takes a place for a connection, or reports that there is none. Its
-	// owner calls leave once.
-	Admit() (leave func(), ok bool)
+	// Admit takes a place for a connection, or says why there is none. Its owner
+	// calls leave once.
+	Admit() (leave func(), refused stream.Reason)
 	// LogRefusal writes a line for a connection that came to nothing, unless there
 	// were enough of them of late.
 	LogRefusal(log *slog.Logger, level slog.Level, reason stream.Reason, message string, attrs ...any)
+	// LogStep writes a line for a step of a session, unless there were enough of it
+	// of late for that role.
+	LogStep(log *slog.Logger, step, role string, attrs ...any)
 }
 
 // Options are the settings of a [Server].
@@ -27,6 +31,9 @@ type Options struct {
 	Host Host
 	// Limiter counts the connections of each address. Required.
 	Limiter *access.Limiter
+	// Guesses counts the wrong keys of each address. It may be nil: then anybody
+	// may try any number.
+	Guesses *access.Guesses
 	// Players are the addresses that may play.
 	Players access.List
 	// IDMaxLength is the longest channel and key.
@@ -41,11 +48,22 @@ type Options struct {
 	// unless they wish otherwise, and HEVC is the form in which they get H.265.
 	Enhanced media.Codecs
 	HEVC     media.HEVCForm
+	// Ended is told of each viewer that is over, and of each request and connection
+	// that was refused, if it is not nil. It must not block.
+	Ended func(stream.End)
 	// Log takes one line for each step of a viewer. Required.
 	Log *slog.Logger
+	// Panics counts the panics that end viewers. It may be nil.
+	Panics *logs.Panics
 	// LogRequests switches the lines for play and end on.
 	LogRequests bool
 }
+
+// Pauses after a failed accept.
+const (
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
 
 // The deadlines of a connection.
 const (

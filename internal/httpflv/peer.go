@@ -3,48 +3,36 @@ package httpflv
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
-	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
-
-// gate is a listener that counts what it accepts, and refuses what is too much
-// before any work is done for it.
-type gate struct {
-	net.Listener
-	server *Server
-}
-
-// Accept returns connections that are a [*peer].
-func (g *gate) Accept() (net.Conn, error) {
-	for {
-		nc, err := g.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		p := &peer{Conn: nc, server: g.server}
-		if reason := p.enter(); reason != "" {
-			g.server.logRefusal(nc.RemoteAddr().String(), reason)
-			socket.ResetOnClose(nc)
-			_ = p.Close()
-			continue
-		}
-		_ = socket.Tune(nc, unreachableTimeout)
-		return p, nil
-	}
-}
 
 // peer is a connection with its place among those of the server and of its
 // address. It may carry several requests.
 type peer struct {
 	net.Conn
-	server *Server
-	closed sync.Once
+	server  *Server
+	secure  bool
+	began   time.Duration
+	account connAccount
+	closed  sync.Once
+	// told says that its end is, or will be, told of: by a request, or because it was
+	// refused.
+	told atomic.Bool
+	// spoke says that a request has begun, above TLS, and failure is what reading
+	// failed with.
+	spoke   atomic.Bool
+	failure atomic.Pointer[error]
 
 	mu         sync.Mutex // guards what follows
 	identified bool
@@ -53,15 +41,30 @@ type peer struct {
 	releases   []func()
 }
 
+func newPeer(nc net.Conn, g *gate) *peer {
+	p := &peer{Conn: nc, server: g.server, secure: g.secure, began: g.server.now()}
+	p.account.open(g.server)
+	return p
+}
+
 // NetConn returns the connection below.
 func (p *peer) NetConn() net.Conn { return p.Conn }
+
+// Read notes how reading ends.
+func (p *peer) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if err != nil {
+		p.failure.Store(&err)
+	}
+	return n, err
+}
 
 // enter takes the places, and returns why there is none. The client behind a load
 // balancer is not known before its first request.
 func (p *peer) enter() stream.Reason {
-	leave, ok := p.server.options.Host.Admit()
-	if !ok {
-		return ReasonFull
+	leave, refused := p.server.options.Host.Admit()
+	if refused != "" {
+		return refused
 	}
 	p.releases = append(p.releases, leave)
 	if _, proxied := p.Conn.(*access.ProxyConn); proxied {
@@ -103,57 +106,104 @@ func (p *peer) identify() (netip.AddrPort, stream.Reason) {
 // Close gives the places back.
 func (p *peer) Close() error {
 	err := p.Conn.Close()
-	p.closed.Do(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, release := range p.releases {
-			release()
-		}
-	})
+	p.closed.Do(p.leave)
 	return err
 }
 
-// peerKey is what a request's context has its peer under.
-type peerKey struct{}
+func (p *peer) leave() {
+	defer func() {
+		if v := recover(); v != nil {
+			p.server.options.Panics.Caught(p.server.options.Log, v)
+		}
+	}()
+	p.release()
+	p.account.close()
+	if !p.told.Load() {
+		p.server.turnAway(p.RemoteAddr().String(), p.fruitless())
+	}
+}
 
-// withPeer notes the peer of a connection, which TLS may lie on.
-func withPeer(ctx context.Context, nc net.Conn) context.Context {
+func (p *peer) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, release := range p.releases {
+		release()
+	}
+}
+
+// fruitless is why a connection ended that never had a request.
+func (p *peer) fruitless() stream.Reason {
+	var failure error
+	if f := p.failure.Load(); f != nil {
+		failure = *f
+	}
+	switch {
+	case errors.Is(failure, access.ErrProxyHeader):
+		return ReasonProxyHeader
+	case errors.Is(failure, io.EOF), errors.Is(failure, syscall.ECONNRESET):
+		return ReasonProbe
+	case errors.Is(failure, os.ErrDeadlineExceeded), p.server.now()-p.began >= requestTimeout:
+		return ReasonSlowRequest
+	case p.server.isStopping():
+		return ReasonShutdown
+	case p.secure && !p.spoke.Load():
+		return ReasonTLS
+	default:
+		return ReasonBadRequest
+	}
+}
+
+// peerOf returns the peer that a connection lies on, or nil.
+func peerOf(nc net.Conn) *peer {
 	for {
 		if p, ok := nc.(*peer); ok {
-			return context.WithValue(ctx, peerKey{}, p)
+			return p
 		}
 		wrapper, ok := nc.(interface{ NetConn() net.Conn })
 		if !ok {
-			return ctx
+			return nil
 		}
 		nc = wrapper.NetConn()
 	}
 }
 
+// noteState learns from net/http that the first byte of a request has come.
+func noteState(nc net.Conn, state http.ConnState) {
+	if state != http.StateActive {
+		return
+	}
+	if p := peerOf(nc); p != nil {
+		p.spoke.Store(true)
+	}
+}
+
+// peerKey is what a request's context has its peer under.
+type peerKey struct{}
+
+// withPeer notes the peer of a connection.
+func withPeer(ctx context.Context, nc net.Conn) context.Context {
+	if p := peerOf(nc); p != nil {
+		return context.WithValue(ctx, peerKey{}, p)
+	}
+	return ctx
+}
+
 // clientOf returns the address of the client of a request, and why it is refused if
 // it is.
-func clientOf(ctx context.Context, remote string) (netip.AddrPort, stream.Reason) {
-	if p, ok := ctx.Value(peerKey{}).(*peer); ok {
+func clientOf(r *http.Request) (netip.AddrPort, stream.Reason) {
+	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
+		p.told.Store(true)
+		p.account.speaks(protocolOf(r))
 		return p.identify()
 	}
-	addr, err := netip.ParseAddrPort(remote) // of a server that is not this package's
+	return addrPort(r.RemoteAddr), "" // of a server that is not this package's
+}
+
+// addrPort reads an address as net/http writes it.
+func addrPort(text string) netip.AddrPort {
+	addr, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return netip.AddrPort{}, ""
+		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), ""
+	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }
-
-// logRefusal tells of a connection for which nothing was done.
-func (s *Server) logRefusal(addr string, reason stream.Reason) {
-	level := slog.LevelDebug
-	if reason == ReasonFull {
-		level = slog.LevelWarn
-	}
-	s.options.Host.LogRefusal(s.options.Log, level, reason, "connection refused", "addr", addr, "reason", string(reason))
-}
-
-// errFlood and errProtocol are what a viewer can do wrong.
-var (
-	errFlood    = errors.New("too much is sent by a viewer")
-	errProtocol = errors.New("WebSocket protocol broken")
-)

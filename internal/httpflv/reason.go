@@ -31,6 +31,13 @@ const (
 	ReasonCrowded      stream.Reason = "too many connections from this address"
 	ReasonHasty        stream.Reason = "too many new connections from this address"
 	ReasonFull         stream.Reason = "server full"
+	ReasonMemory       stream.Reason = "server short of memory"
+	ReasonNoFiles      stream.Reason = "out of file descriptors"
+	ReasonGuessing     stream.Reason = "too many wrong keys from this address"
+	ReasonTLS          stream.Reason = "TLS handshake failed"
+	ReasonProbe        stream.Reason = "closed before a request"
+	ReasonSlowRequest  stream.Reason = "no request in time"
+	ReasonBadRequest   stream.Reason = "not a request"
 	ReasonProxyHeader  stream.Reason = "bad PROXY protocol header"
 	ReasonBadName      stream.Reason = "invalid channel or key"
 	ReasonPlayDenied   stream.Reason = "play denied"
@@ -38,6 +45,25 @@ const (
 	ReasonHandshake    stream.Reason = "WebSocket handshake failed"
 	ReasonShutdown     stream.Reason = "server stopping"
 	ReasonInternal     stream.Reason = "internal error"
+)
+
+// Reasons returns all that this package and the registry know for the end of a
+// viewer: whoever counts ends can begin with zero for each.
+func Reasons() []stream.Reason {
+	return []stream.Reason{
+		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonStalled,
+		ReasonPingTimeout, ReasonEnded, ReasonPlayWait, ReasonNoTrack, ReasonProtocol, ReasonFlood, ReasonCrowded,
+		ReasonHasty, ReasonFull, ReasonMemory, ReasonNoFiles, ReasonGuessing, ReasonTLS, ReasonProbe,
+		ReasonSlowRequest, ReasonBadRequest, ReasonProxyHeader, ReasonBadName, ReasonPlayDenied, ReasonOrigin,
+		ReasonHandshake, ReasonShutdown, ReasonInternal,
+		stream.ReasonWrongKey, stream.ReasonKilled, stream.ReasonKicked,
+	}
+}
+
+// errFlood and errProtocol are what a viewer can do wrong.
+var (
+	errFlood    = errors.New("too much is sent by a viewer")
+	errProtocol = errors.New("WebSocket protocol broken")
 )
 
 // readReason names why reading ended.
@@ -73,14 +99,15 @@ func writeReason(err error) stream.Reason {
 }
 
 // answerOf is how a viewer that has been sent nothing yet learns of its end: a
-// wrong key and a channel that is not live look alike.
+// wrong key, a key that was not looked at, and a channel that is not live look
+// alike.
 func answerOf(reason stream.Reason) int {
 	switch reason {
-	case stream.ReasonKilled, ReasonPlayDenied, ReasonOrigin:
+	case stream.ReasonKilled, stream.ReasonKicked, ReasonPlayDenied, ReasonOrigin:
 		return http.StatusForbidden
 	case ReasonNoTrack:
 		return http.StatusNotAcceptable
-	case ReasonShutdown, ReasonFull:
+	case ReasonShutdown, ReasonFull, ReasonMemory:
 		return http.StatusServiceUnavailable
 	case ReasonCrowded, ReasonHasty:
 		return http.StatusTooManyRequests

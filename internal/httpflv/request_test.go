@@ -170,10 +170,12 @@ func TestAddressesAreBoundedAsOverRTMP(t *testing.T) {
 // fullHost has no place.
 type fullHost struct{}
 
-func (fullHost) Admit() (func(), bool) { return nil, false }
+func (fullHost) Admit() (func(), stream.Reason) { return nil, ReasonFull }
 func (fullHost) LogRefusal(log *slog.Logger, level slog.Level, _ stream.Reason, message string, attrs ...any) {
 	log.Log(context.Background(), level, message, attrs...)
 }
+
+func (fullHost) LogStep(*slog.Logger, string, string, ...any) {}
 
 func TestAFullServerServesNobody(t *testing.T) {
 	f := newFixture(t, func(o *Options) { o.Host = fullHost{} })

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/access"
+	"github.com/AgustinSRG/rtmp-server/internal/logs"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -31,8 +33,9 @@ type Server struct {
 	closed   bool
 	servers  []*http.Server
 	viewers  map[*viewer]struct{}
+	totals   totals
 
-	// running counts the goroutines of all viewers.
+	// running counts the viewers and their goroutines.
 	running sync.WaitGroup
 }
 
@@ -41,7 +44,13 @@ func New(options Options) *Server {
 	if options.PlayWait == 0 || options.PlayWait > waitLimit {
 		options.PlayWait = waitLimit
 	}
-	return &Server{options: options, epoch: time.Now(), viewers: make(map[*viewer]struct{})}
+	if options.Guesses == nil {
+		options.Guesses = access.NewGuesses(0, access.List{}, 0)
+	}
+	if options.Panics == nil {
+		options.Panics = logs.NewPanics()
+	}
+	return &Server{options: options, epoch: time.Now(), viewers: make(map[*viewer]struct{}), totals: newTotals()}
 }
 
 // now is the time on the server's clock, which never steps back.
@@ -55,7 +64,9 @@ func (s *Server) Serve(l net.Listener) error {
 		_ = l.Close()
 		return err
 	}
-	return h.Serve(&gate{l, s})
+	g, release := s.newGate(l, false)
+	defer release()
+	return h.Serve(g)
 }
 
 // ServeTLS is Serve for HTTPS: HTTP/1.1 and HTTP/2.
@@ -65,18 +76,21 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 		_ = l.Close()
 		return err
 	}
-	return h.ServeTLS(&gate{l, s}, "", "")
+	g, release := s.newGate(l, true)
+	defer release()
+	return h.ServeTLS(g, "", "")
 }
 
 func (s *Server) newHTTP(config *tls.Config) (*http.Server, error) {
 	h := &http.Server{
-		Handler:           http.HandlerFunc(s.handle),
+		Handler:           s.isolated(s.handle),
 		TLSConfig:         config,
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       withPeer,
+		ConnState:         noteState,
 		// What fails before there is a request is no more news than port scans are.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 		HTTP2: &http.HTTP2Config{
@@ -96,23 +110,24 @@ func (s *Server) newHTTP(config *tls.Config) (*http.Server, error) {
 
 // handle serves one request.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
-	addr, refused := clientOf(r.Context(), r.RemoteAddr)
+	addr, refused := clientOf(r)
 	allowed := s.permit(w.Header(), r)
 	request, ok := s.parseRequest(r)
+	refuse := func(reason stream.Reason) { s.refuse(w, refusedRequest(r, addr, request.channel), reason) }
 	switch {
 	case refused != "":
-		s.refuse(w, addr.String(), refused)
+		refuse(refused)
 	case r.Method == http.MethodOptions:
 		preflight(w)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", allowedMethods)
 		http.Error(w, "This is for players.", http.StatusMethodNotAllowed)
 	case !s.options.Players.Contains(addr.Addr()):
-		s.refuse(w, addr.String(), ReasonPlayDenied)
+		refuse(ReasonPlayDenied)
 	case !allowed && wantsWebSocket(r):
-		s.refuse(w, addr.String(), ReasonOrigin)
+		refuse(ReasonOrigin)
 	case !ok:
-		s.refuse(w, addr.String(), ReasonBadName)
+		refuse(ReasonBadName)
 	case r.Method == http.MethodHead:
 		mediaHeader(w.Header())
 	default:
@@ -129,11 +144,28 @@ func mediaHeader(h http.Header) {
 }
 
 // refuse answers that there is nothing to play.
-func (s *Server) refuse(w http.ResponseWriter, addr string, reason stream.Reason) {
-	if s.options.LogRequests {
-		s.options.Host.LogRefusal(s.options.Log, slog.LevelInfo, reason, "refused", "addr", addr, "reason", string(reason))
-	}
+func (s *Server) refuse(w http.ResponseWriter, what stream.Session, reason stream.Reason) {
 	answer(w, answerOf(reason))
+	s.noteRefusal(what, reason)
+}
+
+// noteRefusal tells of a request for which there was nothing to play.
+func (s *Server) noteRefusal(what stream.Session, reason stream.Reason) {
+	if s.options.LogRequests {
+		s.options.Host.LogRefusal(s.options.Log, slog.LevelInfo, reason, "refused", "addr", what.Address.String(), "reason", string(reason))
+	}
+	s.tellRefusal(what, reason)
+}
+
+// turnAway tells of a connection for which nothing was done.
+func (s *Server) turnAway(addr string, reason stream.Reason) {
+	level := slog.LevelDebug // no more news than port scans are
+	switch reason {
+	case ReasonFull, ReasonMemory, ReasonNoFiles:
+		level = slog.LevelWarn
+	}
+	s.options.Host.LogRefusal(s.options.Log, level, reason, "connection refused", "addr", addr, "reason", string(reason))
+	s.tellRefusal(stream.Session{Protocol: stream.ProtocolHTTPFLV, Address: addrPort(addr)}, reason)
 }
 
 // answer says no more than the status.
@@ -149,34 +181,25 @@ func answer(w http.ResponseWriter, status int) {
 // only and for pages of the same host. Whoever mounts it has made sure that the
 // client may see the channel; its connection takes no place of this server.
 func (s *Server) Preview(channel string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addr, _ := clientOf(r.Context(), r.RemoteAddr)
+	return s.isolated(func(w http.ResponseWriter, r *http.Request) {
+		addr, _ := clientOf(r)
 		origin := r.Header.Get("Origin")
 		switch {
 		case r.Method != http.MethodGet || !wantsWebSocket(r):
 			w.Header().Set("Upgrade", "websocket")
 			answer(w, http.StatusUpgradeRequired)
 		case origin != "" && !sameOrigin(origin, r):
-			s.refuse(w, addr.String(), ReasonOrigin)
+			s.refuse(w, refusedRequest(r, addr, ""), ReasonOrigin)
 		case !s.validID(channel):
-			s.refuse(w, addr.String(), ReasonBadName)
+			s.refuse(w, refusedRequest(r, addr, ""), ReasonBadName)
 		default:
 			s.play(w, r, newViewer(s, s.wish(request{channel: channel, trusted: true}, r), addr, r))
 		}
 	})
 }
 
-// Sessions describes those who play at the moment.
-func (s *Server) Sessions() []stream.Session {
-	viewers := s.open()
-	sessions := make([]stream.Session, len(viewers))
-	for i, v := range viewers {
-		sessions[i] = v.session()
-	}
-	return sessions
-}
-
-// enter registers a viewer, unless the server is stopping.
+// enter registers a viewer, who is one of those running, unless the server is
+// stopping.
 func (s *Server) enter(v *viewer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,12 +211,18 @@ func (s *Server) enter(v *viewer) bool {
 	return true
 }
 
-// leave ends what enter began.
+// leave forgets a viewer, but for what it was sent.
 func (s *Server) leave(v *viewer) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.viewers, v)
-	s.mu.Unlock()
-	s.running.Done()
+	s.totals.add(v.moved())
+}
+
+func (s *Server) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
 }
 
 func (s *Server) open() []*viewer {

@@ -5,13 +5,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
 
+	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -38,14 +38,13 @@ type viewer struct {
 	subscription *stream.Subscription
 
 	// turn is who may write: one at a time. It is never given back at the end.
-	turn    socket.Turn
-	written atomic.Uint64
+	turn socket.Turn
+	// received is what came behind the request, and written what was sent, above TLS.
+	received, written atomic.Uint64
 	// blocked is since when a write waits for the player, 0 if none does.
 	blocked atomic.Int64
-	// live says that the viewer has a log, and skipped and skips what it missed
-	// because it was too slow.
-	live           atomic.Bool
-	skipped, skips atomic.Uint64
+	// place is what others may know of how far it has got.
+	place stream.Place
 	// cause is why the viewer ends, nil as long as it does not.
 	cause atomic.Pointer[ending]
 	// done is closed when nothing is written any more, and gone when nothing is
@@ -61,21 +60,12 @@ type viewer struct {
 	flow // belongs to whoever has the turn
 }
 
-// ending is why a viewer ends.
-type ending struct {
-	reason stream.Reason
-	detail error
-}
-
 func newViewer(s *Server, q request, addr netip.AddrPort, r *http.Request) *viewer {
 	v := &viewer{
 		server: s, request: q, addr: addr, agent: stream.ClientName(r.UserAgent()),
-		id:    "http-" + strconv.FormatUint(s.nextID.Add(1), 10),
-		began: time.Now(), started: s.now(), frames: wantsWebSocket(r), protocol: stream.ProtocolHTTPFLV,
+		id:    s.newID(),
+		began: time.Now(), started: s.now(), frames: wantsWebSocket(r), protocol: protocolOf(r),
 		done: make(chan struct{}), gone: make(chan struct{}),
-	}
-	if v.frames {
-		v.protocol = stream.ProtocolWSFLV
 	}
 	v.log = s.options.Log.With("id", v.id, "addr", addr.String())
 	return v
@@ -84,26 +74,34 @@ func newViewer(s *Server, q request, addr netip.AddrPort, r *http.Request) *view
 // play serves a viewer, on the connection of its request if that is one of its own.
 func (s *Server) play(w http.ResponseWriter, r *http.Request, v *viewer) {
 	v.turn.Take() // whoever wakes it before it is ready leaves that for later
-	if !v.subscribe() {
-		s.refuse(w, v.addr.String(), stream.ReasonWrongKey)
+	refuse := func(reason stream.Reason) { s.refuse(w, refusedRequest(r, v.addr, v.request.channel), reason) }
+	if reason := v.subscribe(); reason != "" {
+		refuse(reason)
 		return
 	}
 	if !s.enter(v) {
 		v.subscription.Close()
-		s.refuse(w, v.addr.String(), ReasonShutdown)
+		refuse(ReasonShutdown)
 		return
 	}
+	begun := false
+	defer func() {
+		if !begun {
+			v.abandon()
+		}
+	}()
 	in, err := v.connect(w, r)
 	if err != nil {
-		v.subscription.Close()
-		s.logRefusal(v.addr.String(), ReasonHandshake)
-		s.leave(v)
+		begun = true
+		v.undo()
+		s.noteRefusal(refusedRequest(r, v.addr, v.request.channel), ReasonHandshake)
 		return
 	}
 	if v.request.start == stream.AtLive {
 		v.subscription.Hurry()
 	}
 	v.begin()
+	begun = true
 	if in == nil { // the request is the only way to the viewer
 		select {
 		case <-r.Context().Done():
@@ -119,14 +117,40 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request, v *viewer) {
 	s.running.Go(func() { <-v.done; v.hangUp() })
 }
 
-func (v *viewer) subscribe() bool {
+// subscribe returns why the viewer may not play, if it may not.
+func (v *viewer) subscribe() (refused stream.Reason) {
+	o := &v.server.options
 	if v.request.trusted {
-		v.subscription = v.server.options.Registry.Watch(v.request.channel, v, v)
-		return true
+		v.subscription = o.Registry.Watch(v.request.channel, v, v)
+		return ""
+	}
+	if !o.Guesses.Allow(v.addr.Addr()) {
+		return ReasonGuessing
 	}
 	var err error
-	v.subscription, err = v.server.options.Registry.Subscribe(v.request.channel, v.request.key, v, v)
-	return err == nil
+	if v.subscription, err = o.Registry.Subscribe(v.request.channel, v.request.key, v, v); err != nil {
+		o.Guesses.Wrong(v.addr.Addr())
+		return stream.ReasonWrongKey
+	}
+	return ""
+}
+
+// abandon ends a viewer that was never served, because of a panic.
+func (v *viewer) abandon() {
+	v.end(ReasonInternal)
+	v.stopTimers()
+	v.undo()
+	if v.attached {
+		v.out.cut()
+	}
+	v.say()
+}
+
+// undo forgets a viewer that was never served.
+func (v *viewer) undo() {
+	defer v.server.running.Done()
+	v.subscription.Close()
+	v.server.leave(v)
 }
 
 // connect takes the connection over from net/http, and returns what is read from
@@ -157,13 +181,11 @@ func (v *viewer) connect(w http.ResponseWriter, r *http.Request) (*bufio.Reader,
 
 // begin gives the turn for the first time, in that it uses it.
 func (v *viewer) begin() {
-	v.waiting = time.AfterFunc(v.server.options.PlayWait, func() { v.end(ReasonPlayWait) })
+	v.waiting = time.AfterFunc(v.server.options.PlayWait, v.contained(func() { v.end(ReasonPlayWait) }))
 	if v.frames {
-		v.pings = time.AfterFunc(pingEach, v.ping)
+		v.pings = time.AfterFunc(pingEach, v.contained(v.ping))
 	}
-	if v.server.options.LogRequests {
-		v.log.Info("play", "channel", v.request.channel, "key", maskKey(v.request.key), "protocol", string(v.protocol))
-	}
+	v.logStep("play", "channel", v.request.channel, "key", maskKey(v.request.key), "protocol", string(v.protocol))
 	v.serve(false)
 }
 
@@ -176,19 +198,28 @@ func (v *viewer) departure() stream.Reason {
 	return ReasonClientClosed
 }
 
-// Kick implements [stream.Connection].
-func (v *viewer) Kick(reason stream.Reason) { v.end(reason) }
+// Kick implements [stream.Connection]. One that waited with another key than that
+// of the publisher who came has tried one.
+func (v *viewer) Kick(reason stream.Reason) {
+	if reason == stream.ReasonWrongKey {
+		v.server.options.Guesses.Wrong(v.addr.Addr())
+	}
+	v.end(reason)
+}
 
 // RequestReconnect implements [stream.Connection]: there is no way to ask for it.
 func (v *viewer) RequestReconnect(string) bool { return false }
 
-// end has the viewer end, for the first reason that is given. It does not block.
-func (v *viewer) end(reason stream.Reason) { v.endWith(reason, nil) }
+// end has the viewer end, for the first reason that is given, and reports whether
+// this is the one. It does not block.
+func (v *viewer) end(reason stream.Reason) bool { return v.endWith(reason, nil) }
 
-func (v *viewer) endWith(reason stream.Reason, detail error) {
-	if v.cause.CompareAndSwap(nil, &ending{reason, detail}) {
+func (v *viewer) endWith(reason stream.Reason, detail error) bool {
+	first := v.cause.CompareAndSwap(nil, &ending{reason, detail})
+	if first {
 		v.wake(false)
 	}
+	return first
 }
 
 // send queues a control frame.
@@ -227,6 +258,8 @@ func (v *viewer) ping() {
 // read waits for the viewer to leave.
 func (v *viewer) read(in *bufio.Reader) {
 	defer close(v.gone)
+	defer v.contain()
+	faultinject.At(faultinject.Read, v.request.channel)
 	var err error
 	if v.frames {
 		err = v.listen(in)
@@ -246,6 +279,7 @@ func (v *viewer) ignore(in *bufio.Reader) error {
 	buffer := make([]byte, 64)
 	for total <= maxChatter {
 		n, err := v.out.conn.Read(buffer)
+		v.received.Add(uint64(n))
 		if err != nil {
 			return err
 		}
@@ -257,12 +291,12 @@ func (v *viewer) ignore(in *bufio.Reader) error {
 // hangUp gives the viewer a moment to close from its side, or a reset could
 // overtake what it has not read.
 func (v *viewer) hangUp() {
+	defer v.server.running.Done()
+	defer v.contain()
+	defer v.say()
 	defer v.server.leave(v)
 	v.subscription.Close()
-	v.waiting.Stop()
-	if v.pings != nil {
-		v.pings.Stop()
-	}
+	v.stopTimers()
 	if v.out.conn != nil {
 		linger := time.AfterFunc(lingerTimeout, v.out.cut)
 		v.out.closeWrite()
@@ -270,47 +304,12 @@ func (v *viewer) hangUp() {
 		linger.Stop()
 		_ = v.out.conn.Close()
 	}
-	v.logEnd()
 }
 
-// session describes the viewer.
-func (v *viewer) session() stream.Session {
-	return stream.Session{
-		ID: v.id, Kind: stream.KindPlayer, Protocol: v.protocol,
-		Channel: v.request.channel, Key: v.request.key,
-		Address: v.addr, Client: v.agent, Started: v.began,
-		Live: v.live.Load(), BytesOut: v.written.Load(),
-		Skipped: v.skipped.Load(), Skips: v.skips.Load(),
+func (v *viewer) stopTimers() {
+	for _, timer := range []*time.Timer{v.waiting, v.pings} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
-}
-
-// plain are the reasons that the text of an error adds nothing to.
-var plain = map[stream.Reason]bool{ReasonClientClosed: true, ReasonReset: true, ReasonStalled: true, ReasonPingTimeout: true}
-
-// logEnd writes the last line of a viewer.
-func (v *viewer) logEnd() {
-	if !v.server.options.LogRequests {
-		return
-	}
-	cause := v.cause.Load()
-	attrs := []any{
-		"role", string(stream.KindPlayer), "channel", v.request.channel, "reason", string(cause.reason),
-		"duration", (v.server.now() - v.started).Round(time.Millisecond), "bytes_out", v.written.Load(),
-	}
-	if cause.detail != nil && !plain[cause.reason] {
-		attrs = append(attrs, "detail", cause.detail.Error())
-	}
-	if n := v.skipped.Load(); n > 0 {
-		attrs = append(attrs, "messages_skipped", n)
-	}
-	v.log.Info("end", attrs...)
-}
-
-// maskKey makes a key recognisable in the log without giving it away.
-func maskKey(key string) string {
-	const shown = 2
-	if len(key) < 4*shown {
-		return "***"
-	}
-	return key[:shown] + "***"
 }

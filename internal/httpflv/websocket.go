@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -48,7 +49,8 @@ func (v *viewer) listen(in *bufio.Reader) error {
 		early, _ := in.Peek(n)
 		left = net.Buffers{bytes.Clone(early)}
 	}
-	from := &frames{in: io.MultiReader(&left, v.out.conn), rate: rate.NewLimiter(frameRate, frameBurst)}
+	counted := io.TeeReader(io.MultiReader(&left, v.out.conn), (*counter)(&v.received))
+	from := &frames{in: counted, rate: rate.NewLimiter(frameRate, frameBurst)}
 	for {
 		if err := v.out.conn.SetReadDeadline(time.Now().Add(pongTimeout)); err != nil {
 			return err
@@ -64,6 +66,14 @@ func (v *viewer) listen(in *bufio.Reader) error {
 			v.send(ws.OpPong, payload)
 		}
 	}
+}
+
+// counter counts what is read.
+type counter atomic.Uint64
+
+func (c *counter) Write(p []byte) (int, error) {
+	(*atomic.Uint64)(c).Add(uint64(len(p)))
+	return len(p), nil
 }
 
 // frames are what a client sends.

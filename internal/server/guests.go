@@ -7,26 +7,38 @@ import (
 )
 
 // Admit takes a place for a connection that another server of the same process
-// serves, as one for HTTP, or reports that there is none. They count like
-// connections of RTMP, but are never told to make room: leave, which may be called
-// once, gives the place back.
-func (s *Server) Admit() (leave func(), ok bool) {
+// serves, as one for HTTP, or says why there is none. They count like connections
+// of RTMP, but are never told to make room: leave, which is called once, gives the
+// place back. It is nil if the connection is refused.
+func (s *Server) Admit() (leave func(), refused stream.Reason) {
+	if s.shortage.turnsAway() {
+		return nil, ReasonMemory
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping || !s.places.admit() {
-		return nil, false
+	switch {
+	case s.stopping:
+		return nil, ReasonShutdown
+	case !s.places.admit():
+		return nil, ReasonFull
 	}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.places.guests--
-	}, true
+	}, ""
 }
 
 // LogRefusal writes a line for a connection that came to nothing, unless there were
 // enough for the same reason of late: those of all protocols count together.
 func (s *Server) LogRefusal(log *slog.Logger, level slog.Level, reason stream.Reason, message string, attrs ...any) {
 	s.refusals.write(log, level, reason, message, attrs...)
+}
+
+// LogStep writes a line for a step of a session, unless there were enough of it of
+// late for the same role: those of all protocols count together.
+func (s *Server) LogStep(log *slog.Logger, step, role string, attrs ...any) {
+	s.steps.write(log, step, role, attrs...)
 }
 
 // admit takes a place for a guest.

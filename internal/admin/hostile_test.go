@@ -232,7 +232,7 @@ func TestRequestsThatTakeTooLongAreCut(t *testing.T) {
 func TestConnectionsAreLimited(t *testing.T) {
 	f := run(t, Options{})
 	var idle []net.Conn
-	for range maxConnections {
+	for range MaxConnections {
 		conn, err := net.Dial("tcp", f.host)
 		if err != nil {
 			t.Fatal(err)

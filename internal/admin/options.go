@@ -73,9 +73,9 @@ const (
 	maxHeader = 12 << 10
 	// maxBody stops bodies that do.
 	maxBody = 64 << 10
-	// maxConnections stops floods of connections from taking the descriptors that
-	// streams need.
-	maxConnections = 256
+	// MaxConnections stops floods of connections from taking the descriptors that
+	// streams need, beside which there have to be as many.
+	MaxConnections = 256
 	// stopTimeout is for answers on their way when the server stops.
 	stopTimeout = time.Second
 )

@@ -74,7 +74,7 @@ func (s *Server) Run(ctx context.Context, on net.Listener) error {
 			_ = server.Close()
 		}
 	})
-	err := server.Serve(limitConnections(on, maxConnections))
+	err := server.Serve(limitConnections(on, MaxConnections))
 	if stop() {
 		_ = server.Close()
 		return err

@@ -81,6 +81,14 @@ func (a *administration) run(ctx context.Context) error {
 	return nil
 }
 
+// administrators is how many connections of the administration there may be.
+func (l listeners) administrators() int {
+	if l.admin == nil {
+		return 0
+	}
+	return admin.MaxConnections
+}
+
 // drain says that the server is about to stop.
 func (a *administration) drain() {
 	if a != nil {

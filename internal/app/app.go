@@ -63,10 +63,10 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		a.listeners.close()
 		return nil, err
 	}
-	limiter := access.NewLimiter(settings.MaxConnectionsPerIP, settings.ConnectionLimitWhitelist, settings.IPv6Prefix)
-	places := connections(settings.MaxConnections, openFiles(), log)
-	a.server = server.New(a.serverOptions(settings, registry, budgets, limiter, places))
-	a.http = newHTTP(settings, registry, limiter, a.server, log)
+	doors := newDoors(settings)
+	places := connections(settings.MaxConnections, openFiles(), a.listeners.administrators(), log)
+	a.server = server.New(a.serverOptions(settings, registry, budgets, doors, places))
+	a.http = a.newHTTP(settings, registry, doors)
 	streams := &healthWatch{registry: registry, log: log}
 	a.admin = newAdministration(a.listeners.admin, settings, &source{
 		registry: registry, server: a.server, http: a.http, health: streams, settings: settings, limit: places, metrics: a.metrics.Handler(),
@@ -74,6 +74,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	a.watch = watch{limit: settings.Watchdog, probes: []*probe{
 		{part: "registry", pass: func() { registry.Len() }},
 		{part: "server", pass: func() { a.server.Connections() }},
+		{part: "HTTP", pass: func() { a.http.Traffic() }},
 		{part: "fan-out", pass: a.server.Settle},
 	}}
 	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, streams.run, budgets.watch(registry, a.server, log))
@@ -86,14 +87,28 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	return a, nil
 }
 
-func (a *App) serverOptions(settings config.Settings, registry *stream.Registry, budgets budgets, limiter *access.Limiter, places int) server.Options {
+// doors are what all protocols ask of an address: who comes by one and then by
+// another has the limits of one.
+type doors struct {
+	limiter *access.Limiter
+	guesses *access.Guesses
+}
+
+func newDoors(s config.Settings) doors {
+	return doors{
+		limiter: access.NewLimiter(s.MaxConnectionsPerIP, s.ConnectionLimitWhitelist, s.IPv6Prefix),
+		guesses: access.NewGuesses(s.KeyGuesses, s.ConnectionLimitWhitelist, s.IPv6Prefix),
+	}
+}
+
+func (a *App) serverOptions(settings config.Settings, registry *stream.Registry, budgets budgets, doors doors, places int) server.Options {
 	return server.Options{
 		Registry:       registry,
 		Authorizer:     a.authority,
 		MaxConnections: places,
 		MaxIncomplete:  budgets.incomplete,
-		Limiter:        limiter,
-		Guesses:        access.NewGuesses(settings.KeyGuesses, settings.ConnectionLimitWhitelist, settings.IPv6Prefix),
+		Limiter:        doors.limiter,
+		Guesses:        doors.guesses,
 		Players:        settings.PlayWhitelist,
 		ChunkSize:      settings.ChunkSize,
 		IDMaxLength:    settings.IDMaxLength,

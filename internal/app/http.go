@@ -1,29 +1,28 @@
 package app
 
 import (
-	"log/slog"
-
-	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 	"github.com/AgustinSRG/rtmp-server/internal/httpflv"
 	"github.com/AgustinSRG/rtmp-server/internal/media"
-	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // newHTTP builds the server of viewers over HTTP, which shares its bounds with that
 // of RTMP.
-func newHTTP(s config.Settings, registry *stream.Registry, limiter *access.Limiter, host *server.Server, log *slog.Logger) *httpflv.Server {
+func (a *App) newHTTP(s config.Settings, registry *stream.Registry, doors doors) *httpflv.Server {
 	options := httpflv.Options{
 		Registry:    registry,
-		Host:        host,
-		Limiter:     limiter,
+		Host:        a.server,
+		Limiter:     doors.limiter,
+		Guesses:     doors.guesses,
 		Players:     s.PlayWhitelist,
 		IDMaxLength: s.IDMaxLength,
 		PlayWait:    s.PlayWait,
 		Origin:      s.HTTP.Origin,
 		HEVC:        hevcForms[s.PlayHEVC],
-		Log:         log,
+		Ended:       a.ended,
+		Log:         a.log,
+		Panics:      a.panics,
 		LogRequests: s.LogRequests,
 	}
 	if s.PlayEnhanced == config.PlayPermissive {

@@ -2,11 +2,13 @@ package app
 
 import (
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/command"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 	"github.com/AgustinSRG/rtmp-server/internal/hook"
+	"github.com/AgustinSRG/rtmp-server/internal/httpflv"
 	"github.com/AgustinSRG/rtmp-server/internal/metrics"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -14,7 +16,7 @@ import (
 
 // newMetrics announces what the parts that are in use may count.
 func newMetrics(s config.Settings) *metrics.Metrics {
-	o := metrics.Options{Version: "unknown", Reasons: server.Reasons()}
+	o := metrics.Options{Version: "unknown", Reasons: slices.Concat(server.Reasons(), httpflv.Reasons())}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		o.Version = info.Main.Version
 	}
@@ -47,8 +49,8 @@ func observeCommands(m *metrics.Metrics) func(command.Verb, command.Result) {
 // connections there may be, and redis nil without commands.
 func (a *App) expose(registry *stream.Registry, memory budgets, places int, redis *command.Listener) {
 	sources := metrics.Sources{
-		Sessions: a.server.Sessions,
-		Traffic:  a.server.Traffic,
+		Sessions: func() []stream.Session { return slices.Concat(a.server.Sessions(), a.http.Sessions()) },
+		Traffic:  func() []stream.Traffic { return slices.Concat(a.server.Traffic(), a.http.Traffic()) },
 		Channels: func() []stream.ChannelInfo { return registry.Channels(time.Now()) },
 		Panics:   a.server.Panics,
 		Budgets: func() []metrics.Budget {

@@ -91,7 +91,7 @@ func channelOf(c stream.ChannelInfo, publisher stream.Session) admin.Channel {
 
 // Sessions implements admin.Source.
 func (s *source) Sessions() []admin.Session {
-	all := append(s.server.Sessions(), s.http.Sessions()...)
+	all := slices.Concat(s.server.Sessions(), s.http.Sessions())
 	slices.SortFunc(all, func(a, b stream.Session) int { return a.Started.Compare(b.Started) })
 	sessions := make([]admin.Session, len(all))
 	for i, session := range all {
@@ -110,7 +110,7 @@ func sessionOf(s stream.Session) admin.Session {
 }
 
 // Kick implements admin.Source.
-func (s *source) Kick(id string) bool { return s.server.Kick(id) }
+func (s *source) Kick(id string) bool { return s.server.Kick(id) || s.http.Kick(id) }
 
 // Settings implements admin.Source.
 func (s *source) Settings() []admin.Setting {

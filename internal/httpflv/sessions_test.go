@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -403,6 +404,19 @@ func TestEveryReasonIsAnnounced(t *testing.T) {
 			ReasonEnded: true, ReasonOrigin: true, ReasonHandshake: true, ReasonProbe: true, ReasonSlowRequest: true, ReasonBadRequest: true,
 		}[reason]; !shared && !slices.Contains(server.Reasons(), reason) {
 			t.Errorf("%q has another name over RTMP", reason)
+		}
+	}
+}
+
+// TestDocumentedReasons keeps docs/configuration.md complete.
+func TestDocumentedReasons(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range Reasons() {
+		if !strings.Contains(string(text), string(reason)) {
+			t.Errorf("docs/configuration.md does not explain %q", reason)
 		}
 	}
 }

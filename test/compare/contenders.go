@@ -36,6 +36,8 @@ type contender struct {
 type command struct {
 	args []string
 	env  []string
+	// publish is the port for publishers, if that is not the one for players.
+	publish int
 }
 
 func (c contender) url(port int) string {

@@ -20,6 +20,7 @@ const (
 	stepMemory   = "memory"
 	stepIngest   = "ingest"
 	stepTLS      = "tls"
+	stepHTTP     = "http"
 )
 
 type step struct {
@@ -35,6 +36,7 @@ var steps = []step{
 	{stepMemory, (*comparison).memory},
 	{stepIngest, (*comparison).ingest},
 	{stepTLS, (*comparison).tls},
+	{stepHTTP, (*comparison).http},
 }
 
 type options struct {
@@ -57,7 +59,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.searches, "searches", 1, "how often the capacity is searched")
 	f.StringVar(&o.json, "json", "", "file for the raw reports")
 	f.StringVar(&o.binary, "binary", "", "rtmp-server to measure, and to load with, in place of building this one")
-	f.Func("only", "steps to take, of fanout,nodelay,capacity,memory,ingest,tls (default all)", o.setOnly)
+	f.Func("only", "steps to take, of fanout,nodelay,capacity,memory,ingest,tls,http (default all)", o.setOnly)
 	f.Func("players", "numbers of players of the fan-out (default 100,300,1000,3000)", o.setPlayers)
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,11 +29,13 @@ const (
 
 // process is a server that runs.
 type process struct {
-	cmd    *exec.Cmd
-	port   int
-	log    string // file of its output
-	exited chan struct{}
-	cancel context.CancelFunc
+	cmd  *exec.Cmd
+	port int
+	// publish is the port for publishers.
+	publish int
+	log     string // file of its output
+	exited  chan struct{}
+	cancel  context.CancelFunc
 }
 
 // start runs a contender on the server's core and waits until it listens. It is
@@ -50,7 +53,7 @@ func (p places) start(ctx context.Context, c contender) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", c.name, err)
 	}
-	s := &process{port: port, log: filepath.Join(dir, "output"), exited: make(chan struct{})}
+	s := &process{port: port, publish: cmp.Or(how.publish, port), log: filepath.Join(dir, "output"), exited: make(chan struct{})}
 	output, err := os.Create(s.log)
 	if err != nil {
 		return nil, err

@@ -49,6 +49,8 @@ var promises = []promise{
 	{what: "ingest: CPU s/GB, x nginx-rtmp", most: 1, of: ratioOf(
 		selection{stepIngest, "", ours, 0}, selection{stepIngest, "", nginx, 0}, perGB)},
 	{what: "RTMPS: CPU s/GB, x RTMP and encryption", most: 1.5, of: tlsRatios},
+	{what: "300 viewers over HTTP: CPU s/GB, x RTMP", most: 1.3, of: ratioOf(httpOf(oursBy("http")), httpOf(ours), perGB)},
+	{what: "300 viewers over WebSocket: CPU s/GB, x RTMP", most: 1.3, of: ratioOf(httpOf(oursBy("ws")), httpOf(ours), perGB)},
 }
 
 // promiseTable shows the promises that there are figures for.

@@ -47,6 +47,7 @@ func writeTables(w io.Writer, header string, results []result) error {
 		stalledTable(results),
 		ingestTable(results),
 		tlsTable(results),
+		httpTable(results),
 		promiseTable(promises, results),
 	} {
 		if len(t.rows) > 0 {

@@ -48,7 +48,7 @@ func TestEveryTableHasACellForEachColumn(t *testing.T) {
 	results := everything()
 	for _, tb := range []*table{
 		fanoutTable(stepNoDelay, "x", results), capacityTable(results), memoryTable(results), stalledTable(results),
-		ingestTable(results), tlsTable(results), promiseTable(promises, results),
+		ingestTable(results), tlsTable(results), httpTable(results), promiseTable(promises, results),
 	} {
 		if len(tb.rows) == 0 {
 			t.Errorf("%s is empty", tb.title)
@@ -121,6 +121,9 @@ func everything() []result {
 	}
 	for _, kase := range []string{casePlaying, casePlayingTLS, caseNobodyStalls, caseStalled} {
 		all = append(all, complete(stepMemory, kase, ours, memoryPlayers))
+	}
+	for _, name := range []string{ours, oursBy("http"), oursBy("ws"), oursBy("https"), oursBy("wss")} {
+		all = append(all, complete(stepHTTP, "", name, httpPlayers))
 	}
 	return append(all,
 		result{Step: stepMemory, Case: caseWaiting, Round: 1, Contender: ours, Players: memoryPlayers, Value: 9000},

@@ -19,6 +19,20 @@ type Status struct {
 	Memory   Memory    `json:"memory"`
 	Limits   Limits    `json:"limits"`
 	Preview  bool      `json:"preview"` // whether there is one in the page
+	Login    bool      `json:"login"`   // whether people log in
+	// Endpoints are where encoders and players go.
+	Endpoints Endpoints `json:"endpoints"`
+}
+
+// Endpoints are where clients go: a port of 0 is not open.
+type Endpoints struct {
+	// Host is the name that the operator gave the server, empty if it has none:
+	// whoever reaches the administration knows one by which it can be reached.
+	Host  string `json:"host"`
+	RTMP  int    `json:"rtmp_port"`
+	RTMPS int    `json:"rtmps_port"`
+	HTTP  int    `json:"http_port"`
+	HTTPS int    `json:"https_port"`
 }
 
 // Memory is what the process takes, in bytes.
@@ -49,6 +63,9 @@ func (s *Server) status() Status {
 		Memory:   readMemory(),
 		Limits:   s.options.Source.Limits(),
 		Preview:  s.options.Preview != nil,
+		Login:    !s.door.open,
+
+		Endpoints: s.options.Endpoints,
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 	"strings"
 )
 
-// contentPolicy lets the page use what it is served with, and nothing else.
+// contentPolicy lets the page use what it is served with, and nothing else: neither
+// a script within text that became markup, nor text that is about to.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; " +
-	"media-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+	"media-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'"
 
 // protection are the headers of every answer.
 var protection = map[string]string{

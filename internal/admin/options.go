@@ -18,6 +18,8 @@ type Options struct {
 	Token string
 	// Version is that of the program.
 	Version string
+	// Endpoints are where clients of the server go.
+	Endpoints Endpoints
 	// Metrics answers /metrics; nil means that there are none.
 	Metrics http.Handler
 	// Page answers what is no part of the API: the page and its files. It is

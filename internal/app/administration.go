@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"runtime/debug"
 
 	"github.com/AgustinSRG/rtmp-server/internal/admin"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/dashboard"
 )
 
 // administration is what operators see of the server, and where.
@@ -49,9 +51,9 @@ func loopback(a net.Addr) bool {
 	return err == nil && address.Addr().Unmap().IsLoopback()
 }
 
-// newAdministration returns nil if there is no listener.
-func newAdministration(on net.Listener, settings config.Settings, source *source, log *slog.Logger) *administration {
-	if on == nil {
+// newAdministration returns nil if there is no listener for it.
+func newAdministration(l listeners, settings config.Settings, source *source, log *slog.Logger) *administration {
+	if l.admin == nil {
 		return nil
 	}
 	host, _, _ := net.SplitHostPort(settings.Admin.Address)
@@ -62,11 +64,35 @@ func newAdministration(on net.Listener, settings config.Settings, source *source
 			Token:   settings.Admin.Token,
 			Version: buildVersion(),
 			Metrics: source.metrics,
+			Page:    dashboard.Handler(),
+			Preview: http.HandlerFunc(source.preview),
 			Log:     log,
+
+			Endpoints: l.endpoints(settings.RTMPHost),
 		}),
-		listener: on,
+		listener: l.admin,
 		log:      log,
 	}
+}
+
+// endpoints are the ports that are open, whatever they were asked to be.
+func (l listeners) endpoints(host string) admin.Endpoints {
+	return admin.Endpoints{
+		Host: host, RTMP: portOf(l.plain), RTMPS: portOf(l.secure), HTTP: portOf(l.http), HTTPS: portOf(l.https),
+	}
+}
+
+// portOf returns 0 if there is no listener.
+func portOf(l net.Listener) int {
+	if l == nil {
+		return 0
+	}
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// preview shows a channel to the page.
+func (s *source) preview(w http.ResponseWriter, r *http.Request) {
+	s.http.Preview(r.PathValue("channel")).ServeHTTP(w, r)
 }
 
 // run serves until ctx ends.

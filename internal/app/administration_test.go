@@ -90,3 +90,23 @@ func TestAdministrationWithoutTokenIsOpenedOnLoopbackOnly(t *testing.T) {
 		t.Errorf("%v, %v", listener, err)
 	}
 }
+
+// What the page is served as, the policy of the administration lets run.
+func TestThePageIsAtTheRoot(t *testing.T) {
+	r := start(t, map[string]string{"RTMP_PORT": "0", "BIND_ADDRESS": "127.0.0.1", "ADMIN_ADDRESS": "127.0.0.1:0", "RTMP_HOST": "live.example.com"})
+	client := newClient(t)
+	for _, path := range []string{"", "js/main.js", "mpegts/mpegts.js"} {
+		if status, body := get(t, client, r.admin+path); status != http.StatusOK || len(body) < 100 {
+			t.Errorf("/%s: %d with %d bytes", path, status, len(body))
+		}
+	}
+	_, port, _ := net.SplitHostPort(r.addr)
+	want := `"endpoints":{"host":"live.example.com","rtmp_port":` + port + `,"rtmps_port":0,"http_port":0,"https_port":0}`
+	if _, status := get(t, client, r.admin+"api/v1/status"); !strings.Contains(status, want) || !strings.Contains(status, `"preview":true`) {
+		t.Errorf("the status is %s, without %s", status, want)
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+}

@@ -68,7 +68,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	a.server = server.New(a.serverOptions(settings, registry, budgets, doors, places))
 	a.http = a.newHTTP(settings, registry, doors)
 	streams := &healthWatch{registry: registry, log: log}
-	a.admin = newAdministration(a.listeners.admin, settings, &source{
+	a.admin = newAdministration(a.listeners, settings, &source{
 		registry: registry, server: a.server, http: a.http, health: streams, settings: settings, limit: places, metrics: a.metrics.Handler(),
 	}, log)
 	a.watch = watch{limit: settings.Watchdog, probes: []*probe{

@@ -77,7 +77,7 @@ func open(ctx context.Context, s config.Settings, port int) (net.Listener, error
 }
 
 // port is the one of RTMP, as it is and not as it was asked for.
-func (l listeners) port() int { return l.plain.Addr().(*net.TCPAddr).Port }
+func (l listeners) port() int { return portOf(l.plain) }
 
 // serve has the server accept on every port, and returns at once. The channel
 // gets the errors of ports that broke, and is closed when all have ended.

@@ -1,0 +1,29 @@
+// A line that shows how a number came to be what it is.
+import { s } from './dom.js';
+import { kept } from './history.js';
+
+const [width, height, margin] = [180, 40, 2];
+
+export class Sparkline {
+  #line = s('path', { class: 'spark-line' });
+  #area = s('path', { class: 'spark-area' });
+  element;
+
+  // kind is which colour it has. The number itself stands beside it as text.
+  constructor(kind) {
+    this.element = s('svg', {
+      class: `spark spark-${kind}`, viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', 'aria-hidden': 'true', focusable: 'false',
+    }, this.#area, this.#line);
+  }
+
+  // draw shows a series whose last value is the present one, above nought.
+  draw(series) {
+    const top = Math.max(...series, 1);
+    const x = (i) => (width * (kept - series.length + i)) / (kept - 1);
+    const y = (value) => height - margin - ((height - 2 * margin) * value) / top;
+    const points = series.map((value, i) => `${x(i).toFixed(1)} ${y(value).toFixed(1)}`);
+    const line = points.length > 1 ? `M${points.join('L')}` : '';
+    this.#line.setAttribute('d', line);
+    this.#area.setAttribute('d', line && `${line}V${height}H${x(0).toFixed(1)}Z`);
+  }
+}

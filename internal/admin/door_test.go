@@ -155,3 +155,18 @@ func TestLoginWithoutATokenIsNone(t *testing.T) {
 		t.Error("an empty token is right")
 	}
 }
+
+// Whoever has to log in may see how the form looks, and nothing else.
+func TestTheFormHasItsStyle(t *testing.T) {
+	f := run(t, Options{Token: testToken})
+	_, form := f.want(http.StatusOK, "GET", "/login", "")
+	if !strings.Contains(form, `href="/login.css"`) {
+		t.Errorf("the form is %s", form)
+	}
+	answer, style := f.want(http.StatusOK, "GET", "/login.css", "")
+	if answer.Header.Get("Content-Type") != "text/css; charset=utf-8" || !strings.Contains(style, "input") {
+		t.Errorf("the style is %.100s of %s", style, answer.Header.Get("Content-Type"))
+	}
+	f.want(http.StatusSeeOther, "GET", "/login.css.map", "")
+	f.want(http.StatusMethodNotAllowed, "POST", "/login.css", "")
+}

@@ -1,13 +1,21 @@
 package admin
 
 import (
+	_ "embed" // the style of the form
 	"fmt"
 	"net/http"
 )
 
-const loginPath = "/login"
+const (
+	loginPath  = "/login"
+	loginStyle = "/login.css"
+)
 
-func isLogin(path string) bool { return path == loginPath }
+//go:embed login.css
+var loginCSS []byte
+
+// isLogin reports whether a path is for those who have not logged in yet.
+func isLogin(path string) bool { return path == loginPath || path == loginStyle }
 
 // loginForm has the place for a message.
 const loginForm = `<!DOCTYPE html>
@@ -17,6 +25,7 @@ const loginForm = `<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Log in – rtmp-server</title>
+<link rel="stylesheet" href="/login.css">
 </head>
 <body>
 <main>
@@ -47,6 +56,10 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeLogin(w, http.StatusOK, "")
+}
+
+func showLoginStyle(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, "text/css; charset=utf-8", loginCSS)
 }
 
 func writeLogin(w http.ResponseWriter, status int, message string) {

@@ -49,6 +49,7 @@ func (s *Server) routes() http.Handler {
 		route{get, "/readyz", s.readyz},
 		route{get, loginPath, s.showLogin},
 		route{post, loginPath, s.login},
+		route{get, loginStyle, showLoginStyle},
 		route{post, "/logout", s.logout},
 		route{get, "/debug/pprof/", pprof.Index},
 		route{get, "/debug/pprof/cmdline", pprof.Cmdline},

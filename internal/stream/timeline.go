@@ -139,7 +139,7 @@ func (t *timeline) next(k *clock, timestamp uint32, now int64) int64 {
 			k.stuck = true
 			t.repairs.stuck.Add(1)
 		}
-		return k.movedTo + now - k.moved
+		return max(k.movedTo+now-k.moved, k.last) // it may have been put ahead since it stands
 	}
 	due := t.at(timestamp, k.shift)
 	if k.shift != t.shift {

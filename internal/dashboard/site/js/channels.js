@@ -48,7 +48,7 @@ class Row {
     for (const [name, text] of Object.entries(texts)) say(this.#texts[name], text);
     this.#state.say(stateOf(channel));
     this.#health.say(healthOf(channel));
-    this.#bitrate.draw(series.bitrate);
+    this.#bitrate.draw(channel.live ? series.bitrate : []);
     this.#viewers.draw(series.viewers);
   }
 }

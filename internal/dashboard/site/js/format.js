@@ -52,7 +52,7 @@ export const since = (text, now) => (text ? duration((now - Date.parse(text)) / 
 // frames is a number of pictures a second.
 export function frames(value) {
   if (!(value > 0)) return nothing;
-  return `${formats[Math.abs(value - Math.round(value)) < 0.05 ? 0 : 1].format(value)} fps`;
+  return `${formats[value < 10 ? 1 : 0].format(value)} fps`;
 }
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;

@@ -12,7 +12,7 @@ export function stateOf(channel) {
 // healthOf is how its media comes.
 export function healthOf(channel) {
   const { warnings } = channel.health;
-  if (!channel.live) return { word: '–', tone: 'idle' };
+  if (!channel.live) return { word: '', tone: 'none' };
   return warnings.length > 0 ? { word: plural(warnings.length, 'warning'), tone: 'warn' } : { word: 'Good', tone: 'good' };
 }
 

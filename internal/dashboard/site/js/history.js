@@ -1,7 +1,7 @@
 // What was, for as long as the page is open: the server keeps no history.
 
 // kept is how many states are remembered, one a second.
-export const kept = 180;
+const kept = 180;
 
 export class History {
   #channels = new Map();

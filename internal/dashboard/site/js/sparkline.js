@@ -1,8 +1,10 @@
 // A line that shows how a number came to be what it is.
 import { s } from './dom.js';
-import { kept } from './history.js';
 
 const [width, height, margin] = [180, 40, 2];
+
+// shortest is over how many values a line is at least: the first few are no trend.
+const shortest = 30;
 
 export class Sparkline {
   #line = s('path', { class: 'spark-line' });
@@ -19,7 +21,8 @@ export class Sparkline {
   // draw shows a series whose last value is the present one, above nought.
   draw(series) {
     const top = Math.max(...series, 1);
-    const x = (i) => (width * (kept - series.length + i)) / (kept - 1);
+    const length = Math.max(series.length, shortest);
+    const x = (i) => (width * (length - series.length + i)) / (length - 1);
     const y = (value) => height - margin - ((height - 2 * margin) * value) / top;
     const points = series.map((value, i) => `${x(i).toFixed(1)} ${y(value).toFixed(1)}`);
     const line = points.length > 1 ? `M${points.join('L')}` : '';

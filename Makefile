@@ -7,9 +7,9 @@ HISTORIES ?= 10000
 DURATION ?= 15m
 LINT_VERSION := v2.15.0
 LINT     := .cache/tools/golangci-lint-$(LINT_VERSION)
-UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults|soak)")
+UNIT     := $$($(GO) list ./... | grep -vE "/test/(e2e|faults|soak|browser)")
 
-.PHONY: help run build test check fmt lint unit e2e faults fuzz bench bench-compare conformance coverage packages soak vulnerabilities cross dist dist-check simulate simulate-mutants
+.PHONY: help run build test check fmt lint unit e2e faults browser screenshots fuzz bench bench-compare conformance coverage packages soak vulnerabilities cross dist dist-check simulate simulate-mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,7 +20,7 @@ run: ## run the server
 build: ## build ./rtmp-server
 	$(GO) build -o rtmp-server .
 
-test: packages check cross coverage e2e ## run every test, installing what is missing
+test: packages check cross coverage e2e browser ## run every test, installing what is missing
 	$(GO) test -count=1 -timeout 15m ./test/faults
 	./test/fuzz.sh 3s
 	$(MAKE) soak DURATION=20s
@@ -40,6 +40,12 @@ faults: packages ## try every attack and fault for long, as root, and write docs
 
 soak: packages ## visitors by the ten thousand for DURATION, and nothing may grow; SOAK="-seed 1"
 	$(GO) test -count=1 -v -timeout 24h ./test/soak -duration $(DURATION) $(SOAK)
+
+browser: packages ## the dashboard in Chromium
+	$(GO) test -race -count=1 -timeout 10m ./test/browser
+
+screenshots: packages ## take the pictures of the documentation
+	$(GO) test -count=1 -run Screenshots ./test/browser -screenshots $(CURDIR)/docs/images
 
 lint: $(LINT)
 	$(GO) mod verify

@@ -20,6 +20,8 @@ packages=(
   libnginx-mod-rtmp
   vlc-bin
   vlc-plugin-base
+  chromium
+  fonts-inter
 )
 
 # Node.js need not come from Debian.
@@ -39,11 +41,17 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${sudo[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# FFmpeg 8.1, which no stable Debian has: a prebuilt library in an npm package.
-# Its install scripts would fetch programs that nothing here needs.
-cd "$(dirname "$0")/ffmpeg8"
-if ! cmp -s package-lock.json node_modules/.installed; then
-  echo "installing: FFmpeg 8.1 (npm)"
-  npm ci --silent --ignore-scripts
-  cp package-lock.json node_modules/.installed
-fi
+# from_npm installs the packages of a folder of tests, exactly as they are locked. Their
+# install scripts would fetch programs that nothing here needs.
+from_npm() {
+  cd "$1"
+  if ! cmp -s package-lock.json node_modules/.installed; then
+    echo "installing: $2 (npm)"
+    npm ci --silent --ignore-scripts
+    cp package-lock.json node_modules/.installed
+  fi
+}
+
+cd "$(dirname "$0")"
+(from_npm ffmpeg8 "FFmpeg 8.1") # which no stable Debian has: a prebuilt library
+(from_npm browser "playwright-core and axe-core")

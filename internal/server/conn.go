@@ -82,7 +82,9 @@ type conn struct {
 	// repaired is what was wrong with the timestamps of publications that ended.
 	repaired stream.Repairs
 
-	connected bool
+	// spoke says that the client has sent something, and connected that it has said
+	// connect.
+	spoke, connected bool
 	// orderly says that the client has said that it ends.
 	orderly bool
 	// closing says that the streams end because the connection does.
@@ -175,6 +177,7 @@ func (c *conn) handshake(r io.Reader) error {
 	if err := c.in.await(); err != nil { // who says nothing costs no memory for it
 		return err
 	}
+	c.spoke = true
 	hs, err := rtmp.AcceptHandshake(r, c.nc, rtmp.HandshakeOptions{Random: rand.Reader})
 	if err != nil {
 		return err

@@ -19,14 +19,28 @@ func (c *conn) logEnd() {
 		c.tellRefusal()
 	}
 	attrs := c.endAttrs()
-	healthCheck := reason == ReasonClientClosed && !c.connected
 	switch {
-	case reason == ReasonProbe || reason == ReasonForeignProtocol || reason == ReasonCrowded || reason == ReasonHasty || healthCheck:
-		c.server.refusals.write(c.log, slog.LevelDebug, reason, "end", attrs...) // no more news than port scans are
+	case c.scan(reason):
+		c.server.refusals.write(c.log, slog.LevelDebug, reason, "end", attrs...)
 	case c.server.options.LogRequests && c.accepted:
 		c.server.steps.write(c.log, "end", c.role, attrs...)
 	case c.server.options.LogRequests:
 		c.server.refusals.write(c.log, slog.LevelInfo, reason, "end", attrs...)
+	}
+}
+
+// scan reports whether a connection is no more news than port scans and health checks
+// are: they leave at once, say nothing, or speak another protocol.
+func (c *conn) scan(reason stream.Reason) bool {
+	switch reason {
+	case ReasonProbe, ReasonForeignProtocol, ReasonCrowded, ReasonHasty:
+		return true
+	case ReasonClientClosed:
+		return !c.connected
+	case ReasonHandshakeTimeout:
+		return !c.spoke && c.nc.secure == nil
+	default:
+		return false
 	}
 }
 

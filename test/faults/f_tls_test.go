@@ -219,5 +219,5 @@ func TestTLSWithoutAGoodbye(t *testing.T) {
 		}
 	})
 	f.figure("sessions", n)
-	f.server.AwaitLines(n, 2*stage.Soon, "msg=end", "role=player")
+	f.server.AwaitEnds(n, 2*stage.Soon)
 }

@@ -148,8 +148,19 @@ func TestAViewerWaitsForTheChannel(t *testing.T) {
 			p := f.publish("live")
 			p.send("VK")
 			p.send("Ava")
-			in := <-opened
-			open(t, in, "5").want("VAKAva")
+			film := open(t, <-opened, "5")
+			got := ""
+			for !strings.HasSuffix(got, "va") {
+				tag, err := film.tag()
+				if err != nil {
+					t.Fatalf("after %s: %v", got, err)
+				}
+				got += kindOf(tag)
+			}
+			// The pass that woke it may have seen the header of audio or not.
+			if got != "VAKAva" && got != "VKAva" {
+				t.Errorf("got %s", got)
+			}
 		})
 	}
 }

@@ -66,7 +66,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	doors := newDoors(settings)
 	places := connections(settings.MaxConnections, openFiles(), a.listeners.administrators(), log)
 	a.server = server.New(a.serverOptions(settings, registry, budgets, doors, places))
-	a.http = a.newHTTP(settings, registry, doors)
+	a.http = a.newHTTP(settings, registry, doors, places)
 	streams := &healthWatch{registry: registry, log: log}
 	a.admin = newAdministration(a.listeners, settings, &source{
 		registry: registry, server: a.server, http: a.http, health: streams, settings: settings, limit: places, metrics: a.metrics.Handler(),

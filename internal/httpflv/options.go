@@ -29,6 +29,9 @@ type Options struct {
 	Registry *stream.Registry
 	// Host has the places. Required.
 	Host Host
+	// MaxNewcomers is how many connections may have had no viewer yet; 0 means any
+	// number.
+	MaxNewcomers int
 	// Limiter counts the connections of each address. Required.
 	Limiter *access.Limiter
 	// Guesses counts the wrong keys of each address. It may be nil: then anybody

@@ -1,6 +1,7 @@
 package httpflv
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"io"
@@ -26,6 +27,9 @@ type peer struct {
 	began   time.Duration
 	account connAccount
 	closed  sync.Once
+	// newcomer is its place in the line of those who have had no viewer, which the
+	// server's lock guards.
+	newcomer *list.Element
 	// told says that its end is, or will be, told of: by a request, or because it was
 	// refused.
 	told atomic.Bool
@@ -62,16 +66,17 @@ func (p *peer) Read(b []byte) (int, error) {
 // enter takes the places, and returns why there is none. The client behind a load
 // balancer is not known before its first request.
 func (p *peer) enter() stream.Reason {
+	if _, proxied := p.Conn.(*access.ProxyConn); !proxied {
+		if _, refused := p.identify(); refused != "" {
+			return refused
+		}
+	}
+	p.server.welcome(p)
 	leave, refused := p.server.options.Host.Admit()
-	if refused != "" {
-		return refused
+	if refused == "" {
+		p.releases = append(p.releases, leave)
 	}
-	p.releases = append(p.releases, leave)
-	if _, proxied := p.Conn.(*access.ProxyConn); proxied {
-		return ""
-	}
-	_, reason := p.identify()
-	return reason
+	return refused
 }
 
 // identify returns who the client is, and why it may not have one more connection
@@ -117,6 +122,7 @@ func (p *peer) leave() {
 		}
 	}()
 	p.release()
+	p.noLonger()
 	p.account.close()
 	if !p.told.Load() {
 		p.server.turnAway(p.RemoteAddr().String(), p.fruitless())

@@ -31,6 +31,7 @@ const (
 	ReasonCrowded      stream.Reason = "too many connections from this address"
 	ReasonHasty        stream.Reason = "too many new connections from this address"
 	ReasonFull         stream.Reason = "server full"
+	ReasonMadeRoom     stream.Reason = "made room for newer connections"
 	ReasonMemory       stream.Reason = "server short of memory"
 	ReasonNoFiles      stream.Reason = "out of file descriptors"
 	ReasonGuessing     stream.Reason = "too many wrong keys from this address"
@@ -53,7 +54,7 @@ func Reasons() []stream.Reason {
 	return []stream.Reason{
 		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonStalled,
 		ReasonPingTimeout, ReasonEnded, ReasonPlayWait, ReasonNoTrack, ReasonProtocol, ReasonFlood, ReasonCrowded,
-		ReasonHasty, ReasonFull, ReasonMemory, ReasonNoFiles, ReasonGuessing, ReasonTLS, ReasonProbe,
+		ReasonHasty, ReasonFull, ReasonMadeRoom, ReasonMemory, ReasonNoFiles, ReasonGuessing, ReasonTLS, ReasonProbe,
 		ReasonSlowRequest, ReasonBadRequest, ReasonProxyHeader, ReasonBadName, ReasonPlayDenied, ReasonOrigin,
 		ReasonHandshake, ReasonShutdown, ReasonInternal,
 		stream.ReasonWrongKey, stream.ReasonKilled, stream.ReasonKicked,

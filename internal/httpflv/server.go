@@ -28,12 +28,13 @@ type Server struct {
 	epoch   time.Time
 	nextID  atomic.Uint64
 
-	mu       sync.Mutex // guards what follows
-	stopping bool
-	closed   bool
-	servers  []*http.Server
-	viewers  map[*viewer]struct{}
-	totals   totals
+	mu        sync.Mutex // guards what follows
+	stopping  bool
+	closed    bool
+	servers   []*http.Server
+	viewers   map[*viewer]struct{}
+	totals    totals
+	newcomers newcomers
 
 	// running counts the viewers and their goroutines.
 	running sync.WaitGroup
@@ -50,7 +51,8 @@ func New(options Options) *Server {
 	if options.Panics == nil {
 		options.Panics = logs.NewPanics()
 	}
-	return &Server{options: options, epoch: time.Now(), viewers: make(map[*viewer]struct{}), totals: newTotals()}
+	return &Server{options: options, epoch: time.Now(), viewers: make(map[*viewer]struct{}), totals: newTotals(),
+		newcomers: newcomers{limit: options.MaxNewcomers}}
 }
 
 // now is the time on the server's clock, which never steps back.

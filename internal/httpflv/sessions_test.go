@@ -184,6 +184,37 @@ func TestConnectionsThatComeToNothingHaveAReason(t *testing.T) {
 	}
 }
 
+func TestTheOldestNewcomersMakeRoom(t *testing.T) {
+	f, o := newObserved(t, func(o *Options) { o.MaxNewcomers = 3 })
+	f.publish("live").send("VAK")
+	film := open(t, f.watch(""), "5") // is none any more
+	film.want("VAK")
+	answered, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answered.Close() }()
+	_, _ = io.WriteString(answered, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+	o.want(t, "refused http-flv  invalid channel or key")
+	for range 6 {
+		c, err := net.Dial("tcp", f.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+	}
+	for range 3 { // beside the one that had its answer
+		o.want(t, "refused http-flv  made room for newer connections")
+	}
+	if _, err := io.Copy(io.Discard, answered); err == nil {
+		t.Error("the connection that was answered ended without a reset")
+	}
+	until(t, func() bool { return f.host.Connections() == 4 })
+	f.log.await(t, "level=DEBUG", string(ReasonMadeRoom))
+	open(t, f.watch("?again"), "5").want("VAK")
+	o.want(t, "refused http-flv  made room for newer connections")
+}
+
 func TestRefusedRequestsAreEnds(t *testing.T) {
 	f, o := newObserved(t, func(o *Options) { o.Origin = ""; o.PlayWait = time.Millisecond })
 	f.publish("live").send("VAK")

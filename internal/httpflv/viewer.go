@@ -97,6 +97,7 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request, v *viewer) {
 		s.noteRefusal(refusedRequest(r, v.addr, v.request.channel), ReasonHandshake)
 		return
 	}
+	s.settleFor(r)
 	if v.request.start == stream.AtLive {
 		v.subscription.Hurry()
 	}

@@ -8,8 +8,9 @@ import (
 
 // Admit takes a place for a connection that another server of the same process
 // serves, as one for HTTP, or says why there is none. They count like connections
-// of RTMP, but are never told to make room: leave, which is called once, gives the
-// place back. It is nil if the connection is refused.
+// of RTMP, but are never told to make room: their server bounds its newcomers itself,
+// to as many as [Newcomers] says. leave, which is called once, gives the place back.
+// It is nil if the connection is refused.
 func (s *Server) Admit() (leave func(), refused stream.Reason) {
 	if s.shortage.turnsAway() {
 		return nil, ReasonMemory

@@ -29,9 +29,14 @@ type places struct {
 	guests               int       // places of other protocols
 }
 
+// Newcomers returns how many connections of one kind may be newcomers where there may
+// be limit of all; 0 stands for any number.
+func Newcomers(limit int) int {
+	return min(max(limit/newcomerShare, minNewcomers), maxNewcomers, limit)
+}
+
 func newPlaces(limit int) places {
-	share := min(max(limit/newcomerShare, minNewcomers), maxNewcomers)
-	return places{limit: limit, newcomerLimit: min(share, limit), taken: make(map[*conn]struct{})}
+	return places{limit: limit, newcomerLimit: Newcomers(limit), taken: make(map[*conn]struct{})}
 }
 
 // enter takes a place, or reports that there is none. The newcomer that had to

@@ -17,8 +17,8 @@ const (
 	churnRate, churnBurst = 10, 100
 	// maxMetadata bounds the metadata, which each newcomer gets: it stops the
 	// publisher that sends a megabyte of it and then has thousands join. OBS and
-	// FFmpeg send some hundred bytes.
-	maxMetadata = 64 << 10
+	// FFmpeg send some hundred bytes; a long string of AMF0 begins at 64 KiB.
+	maxMetadata = 128 << 10
 )
 
 // churn is how often the headers of a log change: the time at which its budget is

@@ -145,5 +145,5 @@ func TestFiftyViewersOverHTTPComeAndGo(t *testing.T) {
 		_ = r.Body.Close()
 	}
 	publisher.Succeed(mediaLength + stage.Soon)
-	s.AwaitLines(50, stage.Soon, "msg=end", "id=http-", "role=player")
+	s.AwaitLines(50, stage.Soon, "msg=end", " id=h", "role=player")
 }

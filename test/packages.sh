@@ -20,6 +20,7 @@ packages=(
   libnginx-mod-rtmp
   vlc-bin
   vlc-plugin-base
+  prometheus
   chromium
   fonts-inter
 )
@@ -39,6 +40,11 @@ if [ ${#missing[@]} -gt 0 ]; then
   export DEBIAN_FRONTEND=noninteractive
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+  # Debian starts it as a service, of which the tests want the programs only.
+  if [[ " ${missing[*]} " == *" prometheus "* ]]; then
+    "${sudo[@]}" systemctl --quiet disable prometheus
+    [ ! -d /run/systemd/system ] || "${sudo[@]}" systemctl stop prometheus
+  fi
 fi
 
 # from_npm installs the packages of a folder of tests, exactly as they are locked. Their

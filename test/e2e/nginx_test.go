@@ -40,14 +40,7 @@ rtmp {
 // startNginx returns the address of nginx-rtmp that relays to and from a URL.
 func startNginx(t *testing.T, url string) (addr string) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	addr = freeAddr(t)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, addr, url), 0o600); err != nil {

@@ -25,6 +25,8 @@ var packages = map[string]string{
 	"renice":         "bsdutils",
 	"strace":         "strace",
 	"cvlc":           "vlc-bin",
+	"prometheus":     "prometheus",
+	"promtool":       "prometheus",
 }
 
 // Program is a running encoder or player.

@@ -18,6 +18,8 @@ import (
 // flow is how far a viewer has got.
 type flow struct {
 	cursor stream.Cursor
+	// lag is how far behind the viewer was at its end.
+	lag time.Duration
 	// head is the header of the answer, nil once it was sent, and for a WebSocket.
 	head http.Header
 	// met says that the viewer has had a log.
@@ -126,6 +128,7 @@ func (v *viewer) writeAll(b *batch) error {
 // fail ends the viewer because it cannot be written.
 func (v *viewer) fail(err error) {
 	v.cause.CompareAndSwap(nil, &ending{writeReason(err), err})
+	v.noteLag()
 	v.out.cut()
 	close(v.done)
 }
@@ -150,6 +153,7 @@ func (v *viewer) gather(b *batch) (ended bool) {
 	}
 	b.seal()
 	if cause != nil {
+		v.noteLag()
 		v.leave()
 	}
 	return cause != nil
@@ -303,6 +307,9 @@ func (v *viewer) introduce(b *batch) bool {
 	v.opened = true
 	return true
 }
+
+// noteLag notes how far behind the viewer is at its end.
+func (v *viewer) noteLag() { v.lag = max(v.lag, v.session().Lag) }
 
 // leave comes to the end of a publication.
 func (v *viewer) leave() {

@@ -1,6 +1,7 @@
 package httpflv
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
@@ -38,21 +39,41 @@ func (v *viewer) logStep(step string, attrs ...any) {
 	}
 }
 
-// logEnd writes the last line of a viewer.
+// logEnd writes the last line of a viewer, with the fields that one of RTMP has.
 func (v *viewer) logEnd() {
-	cause, last := v.cause.Load(), v.moved()
-	attrs := []any{
-		"role", string(stream.KindPlayer), "channel", v.request.channel, "reason", string(cause.reason),
-		"duration", (v.server.now() - v.started).Round(time.Millisecond),
-		"bytes_in", last.BytesIn, "bytes_out", last.BytesOut,
-	}
+	cause, last := v.cause.Load(), v.last()
+	attrs := []any{"role", string(stream.KindPlayer), "channel", v.request.channel, "reason", string(cause.reason)}
 	if detail := cause.text(); detail != "" {
 		attrs = append(attrs, "detail", detail)
 	}
+	attrs = append(attrs,
+		"duration", (v.server.now() - v.started).Round(time.Millisecond),
+		"bytes_in", last.BytesIn, "bytes_out", last.BytesOut,
+		"messages", last.MessagesOut, "lag", last.Lag.Round(time.Millisecond))
 	if last.Skipped > 0 {
 		attrs = append(attrs, "messages_skipped", last.Skipped)
 	}
+	attrs = append(attrs, "protocol", string(last.Protocol), "started", last.Started.Round(time.Millisecond))
+	if last.Client != "" {
+		attrs = append(attrs, "client", last.Client)
+	}
 	v.logStep("end", attrs...)
+}
+
+// logRefusal writes the only line of a request for which there was nothing to play.
+func (s *Server) logRefusal(level slog.Level, what stream.Session, reason stream.Reason) {
+	if !s.options.LogRequests {
+		return
+	}
+	attrs := []any{"addr", what.Address.String()}
+	if what.Channel != "" {
+		attrs = append(attrs, "channel", what.Channel)
+	}
+	attrs = append(attrs, "reason", string(reason), "protocol", string(what.Protocol))
+	if what.Client != "" {
+		attrs = append(attrs, "client", what.Client)
+	}
+	s.options.Host.LogRefusal(s.options.Log, level, reason, "refused", attrs...)
 }
 
 // maskKey makes a key recognisable in the log without giving it away.

@@ -11,6 +11,12 @@ import (
 // contentType is what FLV is served as.
 const contentType = "video/x-flv"
 
+// extension is how the paths of viewers end.
+const extension = ".flv"
+
+// wantsMedia reports whether a request is meant for this server.
+func wantsMedia(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, extension) }
+
 // request is what a viewer asked for.
 type request struct {
 	channel, key string
@@ -23,7 +29,7 @@ type request struct {
 // parseRequest reads /CHANNEL/KEY.flv and what the query wishes for. A mistake in
 // the query is nobody's loss: players add what is not for this server.
 func (s *Server) parseRequest(r *http.Request) (request, bool) {
-	name, isFLV := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/"), ".flv")
+	name, isFLV := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/"), extension)
 	channel, key, _ := strings.Cut(name, "/")
 	if !isFLV || !s.validID(channel) || !s.validID(key) {
 		return request{}, false

@@ -128,6 +128,8 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		refuse(ReasonPlayDenied)
 	case !allowed && wantsWebSocket(r):
 		refuse(ReasonOrigin)
+	case !ok && !wantsMedia(r):
+		s.sendAway(w, refusedRequest(r, addr, ""))
 	case !ok:
 		refuse(ReasonBadName)
 	case r.Method == http.MethodHead:
@@ -153,10 +155,16 @@ func (s *Server) refuse(w http.ResponseWriter, what stream.Session, reason strea
 
 // noteRefusal tells of a request for which there was nothing to play.
 func (s *Server) noteRefusal(what stream.Session, reason stream.Reason) {
-	if s.options.LogRequests {
-		s.options.Host.LogRefusal(s.options.Log, slog.LevelInfo, reason, "refused", "addr", what.Address.String(), "reason", string(reason))
-	}
+	s.logRefusal(slog.LevelInfo, what, reason)
 	s.tellRefusal(what, reason)
+}
+
+// sendAway answers who looks for something else than media, as browsers do for an icon, and
+// port scans for what can be broken into.
+func (s *Server) sendAway(w http.ResponseWriter, what stream.Session) {
+	answer(w, answerOf(ReasonBadName))
+	s.logRefusal(slog.LevelDebug, what, ReasonBadName)
+	s.tellRefusal(what, ReasonBadName)
 }
 
 // turnAway tells of a connection for which nothing was done.

@@ -21,6 +21,13 @@ func (v *viewer) session() stream.Session {
 	return s
 }
 
+// last is session at the end, when nothing is written any more.
+func (v *viewer) last() stream.Session {
+	s := v.moved()
+	s.Lag = v.lag
+	return s
+}
+
 // moved is session as far as it can be had at no cost for anybody.
 func (v *viewer) moved() stream.Session {
 	s := stream.Session{
@@ -57,7 +64,7 @@ func (v *viewer) tell() {
 		return
 	}
 	cause := v.cause.Load()
-	end := stream.End{Session: v.session(), Ended: time.Now(), Reason: cause.reason, Detail: cause.text()}
+	end := stream.End{Session: v.last(), Ended: time.Now(), Reason: cause.reason, Detail: cause.text()}
 	v.server.options.Ended(end)
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
@@ -38,7 +39,8 @@ func (c *conn) scan(reason stream.Reason) bool {
 	case ReasonClientClosed:
 		return !c.connected
 	case ReasonHandshakeTimeout:
-		return !c.spoke && c.nc.secure == nil
+		_, proxied := c.nc.socket.(*access.ProxyConn) // a balancer has more to say
+		return !c.spoke && c.nc.secure == nil && !proxied
 	default:
 		return false
 	}

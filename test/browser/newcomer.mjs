@@ -2,7 +2,7 @@
 import { openPage, rowOf, say, withBrowser } from './chromium.mjs';
 
 // picture is how many frames were decoded, and what the newest looks like.
-const picture = (page) => page.evaluate(() => {
+export const picture = (page) => page.evaluate(() => {
   const video = document.querySelector('video');
   const canvas = new OffscreenCanvas(64, 36);
   const context = canvas.getContext('2d');
@@ -10,7 +10,7 @@ const picture = (page) => page.evaluate(() => {
   return { frames: video.getVideoPlaybackQuality().totalVideoFrames, muted: video.muted, pixels: [...context.getImageData(0, 0, 64, 36).data] };
 });
 
-const differing = (a, b) => a.filter((value, i) => Math.abs(value - b[i]) > 16).length;
+export const differing = (a, b) => a.filter((value, i) => Math.abs(value - b[i]) > 16).length;
 
 export const newcomer = (url, channel) => withBrowser(async (browser) => {
   const { page, wrong } = await openPage(browser, url);

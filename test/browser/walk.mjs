@@ -7,7 +7,8 @@ import { keyboard } from './keyboard.mjs';
 import { lost } from './lost.mjs';
 import { newcomer } from './newcomer.mjs';
 import { screenshots } from './screenshots.mjs';
+import { viewer } from './viewer.mjs';
 
-const walks = { audits, hostile, keyboard, login, lost, newcomer, screenshots };
+const walks = { audits, hostile, keyboard, login, lost, newcomer, screenshots, viewer };
 const [name, ...args] = process.argv.slice(2);
 await walks[name](...args);

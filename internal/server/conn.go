@@ -72,10 +72,12 @@ type conn struct {
 	// charged for.
 	messages      int
 	messageBudget *rate.Limiter
-	pingBudget    *rate.Limiter
-	startBudget   *rate.Limiter
-	chatter       chatter
-	bitrate       bitrate
+	// pingBudget and startBudget are nil until the client pings or starts: those
+	// who wait in thousands do neither.
+	pingBudget  *rate.Limiter
+	startBudget *rate.Limiter
+	chatter     chatter
+	bitrate     bitrate
 	// ignored counts messages of unknown types and media without a
 	// publication.
 	ignored uint64
@@ -118,8 +120,6 @@ func newConn(s *Server, nc *transport) *conn {
 		streams:       make(map[uint32]*netStream),
 		chunkBudget:   rate.NewLimiter(chunkRate, chunkBurst),
 		messageBudget: rate.NewLimiter(messageRate, messageBurst),
-		pingBudget:    rate.NewLimiter(pingRate, pingBurst),
-		startBudget:   rate.NewLimiter(startRate, startBurst),
 	}
 	c.log = s.log.With("id", c.id)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -311,6 +311,14 @@ type cause struct {
 // telling reports whether the detail says more than the reason.
 func (c *cause) telling() bool {
 	return c.detail != nil && c.reason != ReasonClientClosed && c.reason != ReasonReset && c.reason != ReasonStalled
+}
+
+// allow takes one out of a budget, which it makes first if there is none yet.
+func allow(budget **rate.Limiter, limit rate.Limit, burst int) bool {
+	if *budget == nil {
+		*budget = rate.NewLimiter(limit, burst)
+	}
+	return (*budget).Allow()
 }
 
 // longAgo is a deadline that interrupts whoever reads or writes.

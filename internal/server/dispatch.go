@@ -89,7 +89,7 @@ func (c *conn) media(m rtmp.Message) error {
 // client, the length of its buffer among them, mean nothing to a live server.
 func (c *conn) userControl(m rtmp.Message) {
 	event, value, ok := rtmp.ParseUserControl(m)
-	if ok && event == rtmp.EventPingRequest && c.pingBudget.Allow() {
+	if ok && event == rtmp.EventPingRequest && allow(&c.pingBudget, pingRate, pingBurst) {
 		c.out.send(rtmp.UserControl(rtmp.EventPingResponse, value))
 	}
 }

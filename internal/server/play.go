@@ -22,7 +22,7 @@ func (c *conn) play(in call) error {
 	switch {
 	case s == nil:
 		return c.refuse(in.stream, rtmp.CodePlayFailed, "Create a stream first.", ReasonBadState, errNoStream)
-	case !c.startBudget.Allow():
+	case !allow(&c.startBudget, startRate, startBurst):
 		return errFlood
 	case s.busy():
 		return c.refuse(id, rtmp.CodePlayFailed, "The stream is in use.", ReasonBadState, errStreamBusy)

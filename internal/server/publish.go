@@ -24,7 +24,7 @@ func (c *conn) publish(in call) error {
 	switch {
 	case s == nil:
 		return c.refuse(in.stream, rtmp.CodePublishDenied, "Create a stream first.", ReasonBadState, errNoStream)
-	case !c.startBudget.Allow():
+	case !allow(&c.startBudget, startRate, startBurst):
 		return errFlood
 	case s.busy():
 		return c.refuse(in.stream, rtmp.CodePublishBadName, "The stream is in use.", ReasonBadState, errStreamBusy)

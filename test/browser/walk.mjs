@@ -6,9 +6,10 @@ import { hostile } from './hostile.mjs';
 import { keyboard } from './keyboard.mjs';
 import { lost } from './lost.mjs';
 import { newcomer } from './newcomer.mjs';
+import { reopen } from './reopen.mjs';
 import { screenshots } from './screenshots.mjs';
 import { viewer } from './viewer.mjs';
 
-const walks = { audits, hostile, keyboard, login, lost, newcomer, screenshots, viewer };
+const walks = { audits, hostile, keyboard, login, lost, newcomer, reopen, screenshots, viewer };
 const [name, ...args] = process.argv.slice(2);
 await walks[name](...args);

@@ -104,6 +104,7 @@ export class Details {
       if (event.target === this.#dialog) this.#dialog.close(); // beside the sheet
     });
     this.#dialog.addEventListener('close', () => {
+      if (this.#dialog.open) return; // this comes later than the close, and a quick hand has opened it again
       this.#player.close();
       this.#viewers.stop();
       this.#name = '';

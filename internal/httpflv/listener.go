@@ -48,13 +48,14 @@ func (g *gate) Accept() (net.Conn, error) {
 
 // admit returns nil for a connection that was refused.
 func (g *gate) admit(nc net.Conn) (admitted *peer) {
+	p := newPeer(nc, g)
 	defer func() {
-		if p := recover(); p != nil {
-			g.server.options.Panics.Caught(g.server.options.Log, p)
-			_ = nc.Close()
+		if v := recover(); v != nil {
+			g.server.options.Panics.Caught(g.server.options.Log, v)
+			p.told.Store(true)
+			_ = p.Close() // and give back what it has taken by now
 		}
 	}()
-	p := newPeer(nc, g)
 	faultinject.At(faultinject.Accept, "")
 	if reason := p.enter(); reason != "" {
 		g.server.turnAway(nc.RemoteAddr().String(), reason)

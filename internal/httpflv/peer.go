@@ -27,6 +27,9 @@ type peer struct {
 	began   time.Duration
 	account connAccount
 	closed  sync.Once
+	// awaited says that [Server.Shutdown] waits for it: net/http forgets a connection
+	// before another goroutine is done with closing it.
+	awaited bool
 	// newcomer is its place in the line of those who have had no viewer, which the
 	// server's lock guards.
 	newcomer *list.Element
@@ -71,6 +74,10 @@ func (p *peer) enter() stream.Reason {
 			return refused
 		}
 	}
+	if !p.server.await() {
+		return ReasonShutdown
+	}
+	p.awaited = true
 	p.server.welcome(p)
 	leave, refused := p.server.options.Host.Admit()
 	if refused == "" {
@@ -116,6 +123,9 @@ func (p *peer) Close() error {
 }
 
 func (p *peer) leave() {
+	if p.awaited {
+		defer p.server.running.Done()
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			p.server.options.Panics.Caught(p.server.options.Log, v)

@@ -221,6 +221,17 @@ func (s *Server) enter(v *viewer) bool {
 	return true
 }
 
+// await makes a connection one of those running, unless the server is stopping.
+func (s *Server) await() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.running.Add(1)
+	return true
+}
+
 // leave forgets a viewer, but for what it was sent.
 func (s *Server) leave(v *viewer) {
 	s.mu.Lock()

@@ -16,24 +16,38 @@ const (
 	// take about a millisecond.
 	partSize = 64
 	// joinSize is how many viewers are worth laying out what they get in one
-	// piece.
-	joinSize = 8
+	// piece, and pagesSize having the kernel keep that for them.
+	joinSize  = 8
+	pagesSize = 64
 )
 
-// Run serves the viewers of p as [Passes.Run] does, among no others.
-func Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration, observe Observer) {
-	new(Passes).Run(p, maxDelay, now, observe)
+// Options are how viewers are served. Now is required.
+type Options struct {
+	// MaxDelay is how long a message may wait for company; 0 means that each flush
+	// is a pass.
+	MaxDelay time.Duration
+	// Now is the clock on which the publication is told of the pauses.
+	Now func() time.Duration
+	// Observe is told of a pass that had viewers, if it is not nil: how many, and
+	// how long it took.
+	Observe func(viewers int, took time.Duration)
+	// Pages are for passes with many viewers, and closed after each. They belong to
+	// this fan-out alone, and may be nil.
+	Pages Pages
 }
 
-// Observer is told of a pass that had viewers: how many, and how long it took.
-type Observer func(viewers int, took time.Duration)
+// Pages are what viewers find in a pass.
+type Pages interface {
+	stream.Pages
+	Close()
+}
 
-// Run serves the viewers of p until it is closed, and once more then. No
-// message waits for company for longer than maxDelay; 0 means that each flush
-// is a pass. now is the clock on which the publication is told of the pauses.
-// observe may be nil.
-func (all *Passes) Run(p *stream.Publication, maxDelay time.Duration, now func() time.Duration, observe Observer) {
-	f := &fan{publication: p, parts: runtime.GOMAXPROCS(0)}
+// Run serves the viewers of p as [Passes.Run] does, among no others.
+func Run(p *stream.Publication, o Options) { new(Passes).Run(p, o) }
+
+// Run serves the viewers of p until it is closed, and once more then.
+func (all *Passes) Run(p *stream.Publication, o Options) {
+	f := &fan{publication: p, pages: o.Pages, parts: runtime.GOMAXPROCS(0)}
 	all.add(f)
 	defer all.remove(f)
 	pause := time.NewTimer(0)
@@ -42,14 +56,14 @@ func (all *Passes) Run(p *stream.Publication, maxDelay time.Duration, now func()
 	for {
 		select {
 		case <-p.Pulse():
-			start := now()
+			start := o.Now()
 			viewers := f.pass()
-			took := now() - start
-			if observe != nil && viewers > 0 {
-				observe(viewers, took)
+			took := o.Now() - start
+			if o.Observe != nil && viewers > 0 {
+				o.Observe(viewers, took)
 			}
 			f.learn(took)
-			if rest := min(pauseFactor*f.usual, maxDelay-took); rest > 0 {
+			if rest := min(pauseFactor*f.usual, o.MaxDelay-took); rest > 0 {
 				p.Rest(start + took + rest)
 				pause.Reset(rest)
 				select {
@@ -74,6 +88,7 @@ type fan struct {
 	// usual is how long passes take of late.
 	usual   time.Duration
 	viewers []stream.Viewer
+	pages   Pages
 	helping sync.WaitGroup
 }
 
@@ -99,26 +114,36 @@ func (f *fan) pass() (viewers int) {
 	} else {
 		f.publication.Log().Part()
 	}
+	f.wakeAll()
+	clear(f.viewers) // or those who left would stay in memory
+	return len(f.viewers)
+}
+
+// wakeAll wakes all viewers, on several processors if there are many.
+func (f *fan) wakeAll() {
+	var pages stream.Pages
+	if f.pages != nil && len(f.viewers) >= pagesSize {
+		pages = f.pages
+		defer f.pages.Close()
+	}
+	defer f.helping.Wait()
 	own := f.viewers
 	if parts := min(f.parts, len(own)/partSize); parts > 1 {
 		size := (len(own) + parts - 1) / parts
 		for len(own) > size {
 			part := own[len(own)-size:]
 			own = own[:len(own)-size]
-			f.helping.Go(func() { wake(part) })
+			f.helping.Go(func() { wake(part, pages) })
 		}
 	}
-	wake(own)
-	f.helping.Wait()
-	clear(f.viewers) // or those who left would stay in memory
-	return len(f.viewers)
+	wake(own, pages)
 }
 
 // wake gives way now and then: the publishers and viewers of other channels
 // must not wait for the end of a large pass.
-func wake(viewers []stream.Viewer) {
+func wake(viewers []stream.Viewer, pages stream.Pages) {
 	for i, v := range viewers {
-		v.Wake()
+		v.Wake(pages)
 		if i%partSize == partSize-1 {
 			runtime.Gosched()
 		}

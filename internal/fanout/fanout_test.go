@@ -35,7 +35,7 @@ type viewer struct {
 	start time.Time
 }
 
-func (v *viewer) Wake() {
+func (v *viewer) Wake(stream.Pages) {
 	v.mu.Lock()
 	v.woken = append(v.woken, time.Since(v.start))
 	v.mu.Unlock()
@@ -79,7 +79,7 @@ func start(t *testing.T, maxDelay time.Duration, viewers ...*viewer) *live {
 	l, began := &live{p, viewers, make(chan struct{})}, time.Now()
 	go func() {
 		defer close(l.ended)
-		Run(p, maxDelay, func() time.Duration { return time.Since(began) }, nil)
+		Run(p, Options{MaxDelay: maxDelay, Now: func() time.Duration { return time.Since(began) }})
 	}()
 	return l
 }
@@ -209,9 +209,9 @@ func TestPassesWithViewersAreObserved(t *testing.T) {
 		began, ended := time.Now(), make(chan struct{})
 		go func() {
 			defer close(ended)
-			Run(p, 0, func() time.Duration { return time.Since(began) }, func(viewers int, took time.Duration) {
+			Run(p, Options{Now: func() time.Duration { return time.Since(began) }, Observe: func(viewers int, took time.Duration) {
 				passes = append(passes, viewers)
-			})
+			}})
 		}()
 		flush := func() {
 			p.Flush()
@@ -231,4 +231,56 @@ func TestPassesWithViewersAreObserved(t *testing.T) {
 			t.Errorf("passes with %v viewers, want %v", passes, want)
 		}
 	})
+}
+
+// countedPages say whether they are in use.
+type countedPages struct{ closed int }
+
+func (*countedPages) File(_, _, _ []byte) int { return -1 }
+func (p *countedPages) Close()                { p.closed++ }
+
+// TestPagesAreForPassesWithManyViewers has viewers look for them, and no longer than
+// the pass lasts.
+func TestPagesAreForPassesWithManyViewers(t *testing.T) {
+	for viewers, want := range map[int]bool{1: false, pagesSize - 1: false, pagesSize: true, 1000: true} {
+		synctest.Test(t, func(t *testing.T) {
+			registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
+			p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			var pages countedPages
+			f := fan{publication: p, parts: 2, pages: &pages}
+			var all []*reader
+			for range viewers {
+				r := &reader{pages: &pages}
+				all = append(all, r)
+				if _, err := registry.Subscribe("live", "", r, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.pass()
+			for _, r := range all {
+				if r.had != want || r.late {
+					t.Fatalf("of %d viewers one had pages: %v, after they were closed: %v", viewers, r.had, r.late)
+				}
+			}
+			if closed := pages.closed == 1; closed != want {
+				t.Errorf("the pages of %d viewers were closed %d times", viewers, pages.closed)
+			}
+		})
+	}
+}
+
+// reader looks what it is woken with.
+type reader struct {
+	publisher
+	pages     *countedPages
+	had, late bool
+}
+
+func (r *reader) Wake(pages stream.Pages) {
+	time.Sleep(time.Millisecond)
+	r.had, r.late = pages != nil, r.pages.closed > 0
 }

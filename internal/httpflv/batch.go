@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // batch is what one turn of a viewer writes. Batches are shared, so that a viewer
@@ -16,8 +17,12 @@ type batch struct {
 	size    int
 	// front is what goes before the media: the header of an answer, or of a frame.
 	front []byte
-	// pass says that it is part of a pass of the fan-out.
-	pass bool
+	// pass says that it is part of a pass of the fan-out, which has pages or not.
+	// shared is what others get as well in that pass, between front and end, if the
+	// batch is that and nothing else.
+	pass        bool
+	pages       stream.Pages
+	shared, end []byte
 	// rest is what is in no step yet, and step what goes to the socket next.
 	// Writing consumes it.
 	rest, step [][]byte
@@ -31,6 +36,7 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 // recycle gives the batch back, without the tags it held.
 func (b *batch) recycle() {
 	b.reset()
+	b.pages = nil
 	batches.Put(b)
 }
 
@@ -38,6 +44,7 @@ func (b *batch) reset() {
 	clear(b.vectors)
 	b.vectors, b.front, b.size = append(b.vectors[:0], nil), b.front[:0], 0
 	b.rest, b.step = nil, nil
+	b.shared, b.end = nil, nil
 }
 
 // add appends bytes to the batch; they are not copied.
@@ -46,6 +53,31 @@ func (b *batch) add(p []byte) {
 	for piece := range slices.Chunk(p, maxPiece) {
 		b.vectors = append(b.vectors, piece)
 	}
+}
+
+// addShared is add for what others get as well.
+func (b *batch) addShared(p []byte) {
+	b.add(p)
+	b.shared = p
+}
+
+// endWith adds the end of what is shared, which others get as well.
+func (b *batch) endWith(p []byte) {
+	b.add(p)
+	b.end = p
+}
+
+// file returns a file that has the bytes of the step, -1 if there is none.
+func (b *batch) file() int {
+	if b.pages == nil || len(b.shared) == 0 || len(b.shared)+len(b.end) != b.size || !b.whole() {
+		return -1
+	}
+	return b.pages.File(b.front, b.shared, b.end)
+}
+
+// whole reports whether the step is all of the batch, and nothing is written yet.
+func (b *batch) whole() bool {
+	return len(b.rest) == 0 && (len(b.step) == len(b.vectors) || len(b.front) == 0 && len(b.step) == len(b.vectors)-1)
 }
 
 // seal puts front where it belongs. Nothing may be added afterwards.

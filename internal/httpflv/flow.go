@@ -35,19 +35,19 @@ type flow struct {
 
 // Wake implements stream.Viewer: it writes what there is, or has whoever is
 // writing look again. It never waits for the player.
-func (v *viewer) Wake() { v.wake(true) }
+func (v *viewer) Wake(pages stream.Pages) { v.wake(true, pages) }
 
-func (v *viewer) wake(pass bool) {
+func (v *viewer) wake(pass bool, pages stream.Pages) {
 	if v.turn.Take() {
-		v.serve(pass)
+		v.serve(pass, pages)
 	}
 }
 
 // serve uses the turn for one batch, or hands it to a goroutine.
-func (v *viewer) serve(pass bool) {
+func (v *viewer) serve(pass bool, pages stream.Pages) {
 	defer v.isolate()
 	b := batches.Get().(*batch)
-	b.pass = pass
+	b.pass, b.pages = pass, pages
 	for {
 		ended := v.gather(b)
 		more := b.full()
@@ -56,6 +56,7 @@ func (v *viewer) serve(pass bool) {
 			v.fail(err)
 			return
 		case !b.written() || more:
+			b.pass, b.pages = false, nil
 			v.server.running.Go(func() { v.drain(b, ended) })
 			return
 		case ended:
@@ -88,7 +89,6 @@ func (v *viewer) writeNow(b *batch) error {
 // drain writes until nothing is left, and waits where it has to.
 func (v *viewer) drain(b *batch, ended bool) {
 	defer v.isolate()
-	b.pass = false
 	for {
 		if err := v.writeAll(b); err != nil {
 			v.fail(err)
@@ -140,7 +140,9 @@ func (v *viewer) gather(b *batch) (ended bool) {
 		v.fill(b)
 	}
 	cause := v.cause.Load() // which filling may have found
-	b.front = v.takeControl(b.front)
+	if b.front = v.takeControl(b.front); len(b.front) > 0 {
+		b.shared = nil // the others do not get this
+	}
 	switch {
 	case v.head != nil && cause != nil && !v.opened:
 		v.refuse(b, cause.reason)
@@ -169,7 +171,7 @@ func (v *viewer) frame(b *batch, ended bool) {
 		b.front = appendFrameHeader(b.front, ws.OpBinary, b.size)
 	case v.chunked && b.size > 0:
 		b.front = append(strconv.AppendInt(b.front, int64(b.size), 16), lineEnd...)
-		b.add(lineEnd)
+		b.endWith(lineEnd)
 	}
 	if v.chunked && v.opened && ended {
 		b.add(lastChunk)
@@ -263,7 +265,7 @@ func (v *viewer) fillRun(b *batch) bool {
 	if tags == nil {
 		return false
 	}
-	b.add(tags)
+	b.addShared(tags)
 	return true
 }
 

@@ -172,7 +172,7 @@ func (f *fixture) publish(channel string) *publisher {
 	began := time.Now()
 	go func() {
 		defer close(pub.ended)
-		fanout.Run(p, 0, func() time.Duration { return time.Since(began) }, nil)
+		fanout.Run(p, fanout.Options{Now: func() time.Duration { return time.Since(began) }})
 	}()
 	f.t.Cleanup(pub.end)
 	return pub

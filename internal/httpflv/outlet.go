@@ -35,8 +35,12 @@ func answerOutlet(w http.ResponseWriter) outlet {
 }
 
 // writeNow writes as much of the step as goes without waiting.
-func (o *outlet) writeNow(b *batch) (int, error) {
-	n, err := o.direct.Write(b.step, &b.direct, false)
+func (o *outlet) writeNow(b *batch) (n int, err error) {
+	if file := b.file(); file >= 0 {
+		n, err = o.direct.WriteFile(file, len(b.front)+b.size)
+	} else {
+		n, err = o.direct.Write(b.step, &b.direct, false)
+	}
 	b.consume(n)
 	return n, err
 }

@@ -187,7 +187,7 @@ func (v *viewer) begin() {
 		v.pings = time.AfterFunc(pingEach, v.contained(v.ping))
 	}
 	v.logStep("play", "channel", v.request.channel, "key", maskKey(v.request.key), "protocol", string(v.protocol))
-	v.serve(false)
+	v.serve(false, nil)
 }
 
 // departure is why a request of HTTP/2 ended, which does not say: a deadline that
@@ -218,7 +218,7 @@ func (v *viewer) end(reason stream.Reason) bool { return v.endWith(reason, nil) 
 func (v *viewer) endWith(reason stream.Reason, detail error) bool {
 	first := v.cause.CompareAndSwap(nil, &ending{reason, detail})
 	if first {
-		v.wake(false)
+		v.wake(false, nil)
 	}
 	return first
 }
@@ -233,7 +233,7 @@ func (v *viewer) send(code ws.OpCode, payload []byte) {
 	if flood {
 		v.end(ReasonFlood)
 	}
-	v.wake(false)
+	v.wake(false, nil)
 }
 
 // takeControl returns the frames that wait.

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 const (
@@ -25,8 +26,11 @@ type batch struct {
 	// vectors are all pieces, of size bytes together; they are not copied.
 	vectors [][]byte
 	size    int
-	// pass says that it is part of a pass of the fan-out.
-	pass bool
+	// pass says that it is part of a pass of the fan-out, which has pages or not.
+	// shared is what others get as well in that pass, if it is in the batch.
+	pass   bool
+	pages  stream.Pages
+	shared []byte
 	// rest is what of them is in no step yet.
 	rest [][]byte
 	// step is what goes to the socket next: a part of the vectors, or TLS
@@ -43,12 +47,13 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 // recycle gives the batch back, without the messages it held.
 func (b *batch) recycle() {
 	b.reset()
+	b.pages = nil
 	batches.Put(b)
 }
 
 func (b *batch) reset() {
 	clear(b.vectors)
-	b.vectors, b.size = b.vectors[:0], 0
+	b.vectors, b.size, b.shared = b.vectors[:0], 0, nil
 	b.rest, b.step, b.record[0] = nil, nil, nil
 }
 
@@ -59,6 +64,20 @@ func (b *batch) add(p []byte) {
 		b.vectors = append(b.vectors, piece)
 	}
 	b.rest = b.vectors
+}
+
+// addShared is add for what others get as well.
+func (b *batch) addShared(p []byte) {
+	b.add(p)
+	b.shared = p
+}
+
+// file returns a file that has the bytes of the step, -1 if there is none.
+func (b *batch) file() int {
+	if b.pages == nil || len(b.shared) != b.size || len(b.step) != len(b.vectors) {
+		return -1
+	}
+	return b.pages.File(nil, b.shared, nil)
 }
 
 // full reports whether the batch should be written before more is gathered.

@@ -430,4 +430,4 @@ func TestEveryStreamIsClosedAlthoughClosingPanics(t *testing.T) {
 // nobody is a viewer that has nothing written.
 type nobody struct{}
 
-func (nobody) Wake() {}
+func (nobody) Wake(stream.Pages) {}

@@ -4,7 +4,9 @@ import (
 	"net"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/fanout"
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -83,7 +85,7 @@ func (c *conn) fanOut(p *stream.Publication, channel string) {
 	}
 	<-p.Done()
 	for _, v := range p.AppendViewers(nil) {
-		v.Wake()
+		v.Wake(nil)
 	}
 }
 
@@ -98,6 +100,8 @@ func (c *conn) passes(p *stream.Publication, channel string) (ended bool) {
 		faultinject.At(faultinject.Pass, channel)
 		return c.server.now()
 	}
-	c.server.passes.Run(p, c.server.options.MaxWriteDelay, now, c.server.options.Passed)
+	c.server.passes.Run(p, fanout.Options{
+		MaxDelay: c.server.options.MaxWriteDelay, Now: now, Observe: c.server.options.Passed, Pages: new(socket.Pages),
+	})
 	return true
 }

@@ -111,7 +111,7 @@ func (p *player) fillRun(b *batch) bool {
 	if chunks == nil {
 		return false
 	}
-	b.add(chunks)
+	b.addShared(chunks)
 	return true
 }
 

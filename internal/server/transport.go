@@ -38,8 +38,16 @@ func newTransport(nc net.Conn, config *tls.Config) *transport {
 
 // writeNow writes as much of the step as the socket takes at once. It must not
 // be called where direct is nil.
-func (t *transport) writeNow(b *batch) (int, error) {
-	n, err := t.direct.Write(b.step, &b.direct, false)
+func (t *transport) writeNow(b *batch) (n int, err error) {
+	file := -1
+	if t.secure == nil {
+		file = b.file()
+	}
+	if file >= 0 {
+		n, err = t.direct.WriteFile(file, b.size)
+	} else {
+		n, err = t.direct.Write(b.step, &b.direct, false)
+	}
 	b.consume(n)
 	return n, err
 }

@@ -115,22 +115,22 @@ func (w *writer) close() {
 
 // Wake implements stream.Viewer: it writes what there is, or has whoever is
 // writing look again. It never waits for the peer.
-func (w *writer) Wake() { w.wake(true) }
+func (w *writer) Wake(pages stream.Pages) { w.wake(true, pages) }
 
 // flush is Wake for everything that is not a pass of the fan-out.
-func (w *writer) flush() { w.wake(false) }
+func (w *writer) flush() { w.wake(false, nil) }
 
-func (w *writer) wake(pass bool) {
+func (w *writer) wake(pass bool, pages stream.Pages) {
 	if w.turn.Take() {
-		w.serve(pass)
+		w.serve(pass, pages)
 	}
 }
 
 // serve uses the turn for one batch, or hands it to a goroutine.
-func (w *writer) serve(pass bool) {
+func (w *writer) serve(pass bool, pages stream.Pages) {
 	defer w.isolate()
 	b := batches.Get().(*batch)
-	b.pass = pass
+	b.pass, b.pages = pass, pages
 	for {
 		closed := w.gather(b)
 		more := b.full()
@@ -139,6 +139,7 @@ func (w *writer) serve(pass bool) {
 			w.fail(err)
 			return
 		case !b.written() || more:
+			b.pass, b.pages = false, nil
 			w.c.server.running.Go(func() { w.drain(b) })
 			return
 		case closed:
@@ -175,7 +176,6 @@ func (w *writer) writeNow(b *batch) error {
 // drain writes until nothing is left, and waits for the socket where it has to.
 func (w *writer) drain(b *batch) {
 	defer w.isolate()
-	b.pass = false
 	for {
 		if err := w.writeAll(b); err != nil {
 			w.fail(err)

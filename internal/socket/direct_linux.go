@@ -22,8 +22,12 @@ type Writer struct {
 	once    func(fd uintptr)
 	waiting func(fd uintptr) bool
 	vectors []unix.Iovec
-	n       int
-	errno   syscall.Errno
+	// file is what is sent in place of the vectors if it is not 0, fileSize bytes
+	// from its beginning.
+	file, fileSize int
+	offset         int64
+	n              int
+	errno          syscall.Errno
 }
 
 // Vectors is the memory of a direct write, apart from the Writer so that idle
@@ -71,9 +75,25 @@ func (d *Writer) Write(step net.Buffers, memory *Vectors, wait bool) (int, error
 	return d.n, err
 }
 
+// WriteFile is Write for a file of [Pages] and its size; it does not wait.
+func (d *Writer) WriteFile(file, size int) (int, error) {
+	d.file, d.fileSize, d.offset, d.n, d.errno = file, size, 0, 0, 0
+	err := d.raw.Control(d.once)
+	d.file = 0
+	if err == nil && d.errno != 0 {
+		err = os.NewSyscallError("sendfile", d.errno)
+	}
+	return d.n, err
+}
+
 // send writes one vector with a call of its own, which the kernel has less work
 // with: it is what nearly all viewers get in a pass.
 func (d *Writer) send(fd uintptr) (n uintptr, errno syscall.Errno) {
+	if d.file != 0 {
+		n, _, errno = syscall.RawSyscall6(syscall.SYS_SENDFILE, fd, uintptr(d.file),
+			uintptr(unsafe.Pointer(&d.offset)), uintptr(d.fileSize), 0, 0) // #nosec G103
+		return n, errno
+	}
 	// The vectors and what they point to are held by d and the batch.
 	if len(d.vectors) == 1 {
 		v := &d.vectors[0]

@@ -16,3 +16,6 @@ func NewWriter(net.Conn) *Writer { return nil }
 
 // Write is not called where there is no Writer.
 func (*Writer) Write(net.Buffers, *Vectors, bool) (int, error) { panic("no direct writes") }
+
+// WriteFile is not called where there is no Writer.
+func (*Writer) WriteFile(int, int) (int, error) { panic("no direct writes") }

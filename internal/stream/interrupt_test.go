@@ -10,7 +10,7 @@ import (
 // sleeper is a viewer that counts how often it is woken.
 type sleeper struct{ woken atomic.Int32 }
 
-func (s *sleeper) Wake() { s.woken.Add(1) }
+func (s *sleeper) Wake(Pages) { s.woken.Add(1) }
 
 // interrupted is a channel whose publisher was cut off while somebody watched.
 type interrupted struct {

@@ -5,8 +5,18 @@ type Viewer interface {
 	// Wake tells that there may be something new: messages, the end of the log,
 	// or another log. It is called by the fan-out, and when an interruption
 	// expires, without any lock held, for one viewer after the other: it must
-	// not block.
-	Wake()
+	// not block. The pages are those of the pass; nil if there are none.
+	Wake(pages Pages)
+}
+
+// Pages are files that the kernel sends from, for what many viewers of a pass of the
+// fan-out get alike.
+type Pages interface {
+	// File returns the descriptor of a file that has the bytes of front, shared
+	// and end and nothing else, or -1 if they should be written from memory. It
+	// may be used until [Viewer.Wake] returns. Shared is what [Cursor.Joined] and
+	// [Cursor.JoinedTags] return.
+	File(front, shared, end []byte) int
 }
 
 // Subscription is a player's place on a channel, whether it is live or not.
@@ -95,7 +105,7 @@ func (s *Subscription) Over() bool {
 // expire ends an interruption, if it lasts.
 func (r *Registry) expire(ch *channel, interrupted <-chan struct{}) {
 	for _, v := range r.giveUp(ch, interrupted) {
-		v.Wake()
+		v.Wake(nil)
 	}
 }
 

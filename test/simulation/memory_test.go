@@ -19,7 +19,7 @@ type memory struct {
 // onlooker looks at a channel, and neither plays nor publishes.
 type onlooker struct{}
 
-func (onlooker) Wake()                        {}
+func (onlooker) Wake(stream.Pages)            {}
 func (onlooker) Kick(stream.Reason)           {}
 func (onlooker) RequestReconnect(string) bool { return false }
 

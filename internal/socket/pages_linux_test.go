@@ -1,0 +1,216 @@
+//go:build linux && !portable
+
+package socket
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// mediaFiles counts the files of Pages that are open.
+func mediaFiles(t *testing.T) (n int) {
+	t.Helper()
+	open, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range open {
+		if target, err := os.Readlink(name); err == nil && strings.HasPrefix(target, "/memfd:media") {
+			n++
+		}
+	}
+	return n
+}
+
+// pattern is n bytes that say where they are.
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(i ^ i>>8)
+	}
+	return p
+}
+
+// fileOf asks until there is a file, as often as viewers have to.
+func fileOf(t *testing.T, p *Pages, front, shared, end []byte) int {
+	t.Helper()
+	for asked := 1; ; asked++ {
+		file := p.File(front, shared, end)
+		switch {
+		case file < 0 && asked == worthPages:
+			t.Fatalf("there is no file after it was asked for %d times", asked)
+		case file >= 0 && asked < worthPages:
+			t.Fatalf("there is a file after it was asked for %d times", asked)
+		case file >= 0:
+			return file
+		}
+	}
+}
+
+func TestFilesAreSentWithoutTheirDescriptor(t *testing.T) {
+	server, client := pair(t)
+	w := NewWriter(server)
+	var pages Pages
+	shared := pattern(30_001)
+	for _, c := range []struct{ front, end string }{{"", ""}, {"7531\r\n", "\r\n"}, {"\x82\x7e", ""}} {
+		want := append(append([]byte(c.front), shared...), c.end...)
+		file := fileOf(t, &pages, []byte(c.front), shared, []byte(c.end))
+		if again := pages.File([]byte(c.front), shared, []byte(c.end)); again != file {
+			t.Errorf("asked again, the file is %d, and was %d", again, file)
+		}
+		if n, err := w.WriteFile(file, len(want)); n != len(want) || err != nil {
+			t.Fatalf("wrote %d of %d, %v", n, len(want), err)
+		}
+		pages.Close()
+		if n := mediaFiles(t); n != 0 {
+			t.Errorf("%d files are open", n)
+		}
+		// Others come where it was: what is on its way has to stay what it is.
+		fileOf(t, &pages, nil, make([]byte, len(want)), nil)
+		pages.Close()
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%q and %q: other bytes came than were written, %v", c.front, c.end, err)
+		}
+	}
+}
+
+func TestFilesAreSentAsFarAsTheSocketTakesThem(t *testing.T) {
+	server, client := pair(t)
+	w := NewWriter(server)
+	var pages Pages
+	defer pages.Close()
+	shared := pattern(200_003)
+	file := fileOf(t, &pages, nil, shared, nil)
+	sent := 0
+	for {
+		n, err := w.WriteFile(file, len(shared))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent += n
+		if n < len(shared) {
+			break
+		}
+	}
+	got := make([]byte, sent)
+	if _, err := io.ReadFull(client, got); err != nil {
+		t.Fatal(err)
+	}
+	for len(got) > 0 {
+		n := min(len(got), len(shared))
+		if !bytes.Equal(got[:n], shared[:n]) {
+			t.Fatal("other bytes came than were written")
+		}
+		got = got[n:]
+	}
+	var memory Vectors
+	if n, err := w.Write(net.Buffers{[]byte("x")}, &memory, true); n != 1 || err != nil {
+		t.Errorf("behind a file, %d bytes were written, %v", n, err)
+	}
+	_ = server.CloseWrite()
+	if n, err := w.WriteFile(file, len(shared)); n != 0 || err == nil {
+		t.Errorf("a closed socket took %d bytes, %v", n, err)
+	}
+}
+
+func TestFilesAreForWhatIsMuchAndForMany(t *testing.T) {
+	var pages Pages
+	defer pages.Close()
+	small := make([]byte, minPages-1)
+	for range 2 * worthPages {
+		if file := pages.File(nil, small, nil); file >= 0 {
+			t.Fatal("a few bytes have a file")
+		}
+	}
+	for i := range 2 * maxSheets {
+		shared, has := make([]byte, minPages), false
+		for range 2 * worthPages {
+			has = pages.File(nil, shared, nil) >= 0 || has
+		}
+		if want := i < maxSheets; has != want {
+			t.Errorf("the %dth has a file: %v, want %v", i+1, has, want)
+		}
+	}
+	if n := mediaFiles(t); n != maxSheets {
+		t.Errorf("%d files are open, want %d", n, maxSheets)
+	}
+}
+
+func TestOneFileIsMadeForAll(t *testing.T) {
+	var pages Pages
+	shared := make([]byte, minPages)
+	var files sync.Map
+	var different atomic.Int32
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for range 100 {
+				file := pages.File(nil, shared, nil)
+				if _, known := files.LoadOrStore(file, true); file >= 0 && !known {
+					different.Add(1)
+				}
+			}
+		})
+	}
+	asking.Wait()
+	if n := different.Load(); n != 1 {
+		t.Errorf("%d files were made", n)
+	}
+	pages.Close()
+	if n := mediaFiles(t); n != 0 {
+		t.Errorf("%d files are open", n)
+	}
+}
+
+// TestWithoutDescriptorsThereAreNoFiles has the process out of descriptors.
+func TestWithoutDescriptorsThereAreNoFiles(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 3
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	}()
+	var pages Pages
+	defer pages.Close()
+	shared := make([]byte, minPages)
+	for range 2 * worthPages {
+		if file := pages.File(nil, shared, nil); file >= 0 {
+			t.Fatalf("there is a file %d", file)
+		}
+	}
+}
+
+func TestAFileThatIsThereAllocatesNothing(t *testing.T) {
+	server, client := pair(t)
+	go func() { _, _ = io.Copy(io.Discard, client) }()
+	w := NewWriter(server)
+	var pages Pages
+	defer pages.Close()
+	front, shared := []byte("front"), make([]byte, minPages)
+	fileOf(t, &pages, front, shared, nil)
+	if allocs := testing.AllocsPerRun(100, func() {
+		if _, err := w.WriteFile(pages.File(front, shared, nil), len(front)+len(shared)); err != nil {
+			t.Fatal(err)
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

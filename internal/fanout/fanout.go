@@ -11,7 +11,7 @@ import (
 const (
 	// pauseFactor is how many times as long as a pass the pause behind it is.
 	// Less costs processor time, more costs delay.
-	pauseFactor = 17
+	pauseFactor = 19
 	// partSize is how many viewers are worth a goroutine of their own: they
 	// take about a millisecond.
 	partSize = 64

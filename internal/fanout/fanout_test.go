@@ -116,7 +116,7 @@ func TestPausesFollowThePasses(t *testing.T) {
 		// want are the passes of 500 ms in which the publisher flushes each 5 ms.
 		want string
 	}{
-		"short passes, short pauses": {5 * time.Millisecond, time.Second, "[0 5 95 185 275 365 455]"},
+		"short passes, short pauses": {5 * time.Millisecond, time.Second, "[0 5 105 205 305 405]"},
 		"a cap on the delay":         {20 * time.Millisecond, 100 * time.Millisecond, "[0 20 120 220 320 420]"},
 		"passes longer than the cap": {150 * time.Millisecond, 100 * time.Millisecond, "[0 150 300 450]"},
 		"no pauses at all":           {20 * time.Millisecond, 0, "[0 20 40 60 80 100 120 140 160 180 200 220 240 260 280 300 320 340 360 380 400 420 440 460 480]"},

@@ -29,6 +29,9 @@ type Cursor struct {
 	// withheld counts what it could not have taken in any form.
 	missed   Skipped
 	withheld uint64
+	// repeated counts the headers that Next returned in front of its place: they are
+	// no messages of the log, or were passed before.
+	repeated uint64
 	// opening says that nothing was returned yet to a viewer that [Cursor.Introduce]
 	// spoke of.
 	opening bool
@@ -118,6 +121,7 @@ func (c *Cursor) next() (*Message, error) {
 		m := c.headers[0]
 		c.headers = c.headers[1:]
 		if c.wants(m) && c.takes(m) {
+			c.repeated++
 			return m, nil
 		}
 	}
@@ -311,6 +315,10 @@ func (s *Skipped) add(more Skipped) {
 func (c *Cursor) Passed() (messages uint64, since time.Duration) {
 	return c.at.sequence, max(c.at.arrival, c.since)
 }
+
+// Repeated returns how many messages Next returned that are none of those passed:
+// the headers of those who join, or move, in the middle.
+func (c *Cursor) Repeated() uint64 { return c.repeated }
 
 // Position returns how many bytes of the log lie behind the cursor.
 func (c *Cursor) Position() uint64 { return c.at.position }

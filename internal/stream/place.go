@@ -22,10 +22,15 @@ type Place struct {
 	// joined the present log, and earlier what it had passed before, skipped messages
 	// included, which were missed.
 	from, earlier, missed uint64
+	// repeated is the cursor's as of the last note.
+	repeated uint64
 }
 
 // Join says that the cursor was opened.
-func (p *Place) Join(c *Cursor) { p.from, _ = c.Passed() }
+func (p *Place) Join(c *Cursor) {
+	p.from, _ = c.Passed()
+	p.repeated = 0
+}
 
 // Note says where the cursor stands, which is open.
 func (p *Place) Note(c *Cursor) {
@@ -33,13 +38,14 @@ func (p *Place) Note(c *Cursor) {
 	if int64(since) != p.since.Load() {
 		p.since.Store(int64(since))
 	}
-	if at+1 == p.at.Load() {
+	if at+1 == p.at.Load() && c.Repeated() == p.repeated {
 		return
 	}
 	skipped := p.missed + c.Missed().Messages
 	p.at.Store(at + 1)
 	p.position.Store(c.Position())
-	p.sent.Store(p.earlier + at - p.from - skipped)
+	p.repeated = c.Repeated()
+	p.sent.Store(p.earlier + at - p.from + p.repeated - skipped)
 	if skipped != p.skipped.Load() {
 		p.skipped.Store(skipped)
 	}
@@ -53,7 +59,7 @@ func (p *Place) Leave(c *Cursor) {
 	if c.IsOpen() {
 		p.Note(c)
 		at, _ := c.Passed()
-		p.earlier += at - p.from
+		p.earlier += at - p.from + p.repeated
 		p.missed += c.Missed().Messages
 	}
 	p.at.Store(0)

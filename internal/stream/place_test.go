@@ -79,6 +79,41 @@ func TestAPlaceTellsHowFarAViewerHasGot(t *testing.T) {
 	wantFacts(t, "in the next one", factsOf(&p, second), Session{Live: true, MessagesOut: 17, Skipped: 6, Skips: 1})
 }
 
+// Whoever joins a publication gets its headers once, wherever they come from, and
+// they count alike.
+func TestHeadersCountWheneverAViewerJoins(t *testing.T) {
+	for joined := range 5 {
+		l := newLog(60000, 1<<20)
+		messages := []rtmp.Message{
+			{Type: rtmp.TypeVideo, Payload: []byte{0x17, 0, 0, 0, 0, 0xAA}},
+			{Type: rtmp.TypeAudio, Payload: []byte{0xAF, 0, 0x11, 0x90}},
+			{Type: rtmp.TypeVideo, Payload: []byte{0x17, 1, 0, 0, 0, 1}},
+			{Type: rtmp.TypeVideo, Timestamp: 33, Payload: []byte{0x27, 1, 0, 0, 0, 1}},
+		}
+		for _, m := range messages[:joined] {
+			l.Append(m, 0)
+		}
+		var p Place
+		c := l.Cursor(AtGroup)
+		p.Join(c)
+		got := 0
+		read := func() {
+			for m, _ := c.Next(); m != nil; m, _ = c.Next() {
+				got++
+			}
+			p.Note(c)
+		}
+		read()
+		for _, m := range messages[joined:] {
+			l.Append(m, 0)
+			read()
+		}
+		if counted := factsOf(&p, l).MessagesOut; got != len(messages) || counted != uint64(got) {
+			t.Errorf("joined after %d messages: %d counted, %d came, of %d", joined, counted, got, len(messages))
+		}
+	}
+}
+
 func TestNotingAPlaceAllocatesNothing(t *testing.T) {
 	l := newLog(60000, 1<<20)
 	framesOf(l, 0, 200)

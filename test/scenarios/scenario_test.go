@@ -274,7 +274,7 @@ func (a *authorizer) Start(ctx context.Context, r access.Request) (string, error
 func (a *authorizer) Stop(_ access.Request, streamID string) { a.log.add("stopped " + streamID) }
 
 // unwritten are what no scenario is about.
-var unwritten = []string{"bytes_in", "bytes_out", "started", "protocol", "messages"}
+var unwritten = []string{"bytes_in", "bytes_out", "started", "protocol"}
 
 // logLines is a slog.Handler that keeps what does not change from run to run.
 type logLines struct {

@@ -87,7 +87,8 @@ func TestTheDetailsAreOpenedAgainAtOnce(t *testing.T) {
 }
 
 func TestThePageOutlivesTheServer(t *testing.T) {
-	s, url := serve(t)
+	address, _ := stage.FreeAddr(t, "127.0.0.1")
+	s, url := serve(t, "ADMIN_ADDRESS="+address)
 	w := start(t, "lost", url)
 	w.await(1, "open", &struct{}{})
 	s.Stop()
@@ -98,7 +99,6 @@ func TestThePageOutlivesTheServer(t *testing.T) {
 	if w.await(1, "lost", &lost); lost.Feed != "Connection lost" || len(lost.Violations) > 0 {
 		t.Errorf("the page says %q, with %q", lost.Feed, lost.Violations)
 	}
-	address := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/")
 	stage.Start(t, "ADMIN_ADDRESS="+address)
 	var back struct{ Banner bool }
 	if w.await(1, "back", &back); back.Banner {

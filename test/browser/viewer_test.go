@@ -3,7 +3,6 @@ package browser
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -22,13 +21,7 @@ player.play();
 
 // A page of another origin plays by HTTP and by WebSocket.
 func TestPagesOfOthersPlay(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(addr)
+	addr, port := stage.FreeAddr(t, "127.0.0.1")
 	s, _ := serve(t, "HTTP_PORT="+port)
 	publish(t, s, "small", "show/key")
 	for protocol, scheme := range map[string]string{"http-flv": "http", "ws-flv": "ws"} {

@@ -71,19 +71,6 @@ func startDay(t *testing.T) *day {
 	return d
 }
 
-// startWithHTTPAnd is startWithHTTP as operators have it.
-func startWithHTTPAnd(t *testing.T, settings ...string) (s *stage.Server, addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	return stage.Start(t, append(settings, "HTTP_PORT="+port, "MAX_IP_CONCURRENT_CONNECTIONS=0")...), addr
-}
-
 // ended waits for the end of a session on a channel.
 func (d *day) ended(parts ...string) {
 	d.t.Helper()

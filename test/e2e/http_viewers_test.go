@@ -4,27 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/AgustinSRG/rtmp-server/test/stage"
 	"github.com/coder/websocket"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // startWithHTTP starts a server with a port for HTTP, and returns its address.
 func startWithHTTP(t *testing.T, settings ...string) (s *stage.Server, addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	s = stage.Start(t, append(settings, "HTTP_PORT="+port, "MAX_IP_CONCURRENT_CONNECTIONS=0", "PUBLISH_GRACE_SECONDS=0")...)
+	return startWithHTTPAnd(t, append(settings, "PUBLISH_GRACE_SECONDS=0")...)
+}
+
+// startWithHTTPAnd is startWithHTTP as operators have it.
+func startWithHTTPAnd(t *testing.T, settings ...string) (s *stage.Server, addr string) {
+	t.Helper()
+	addr, port := stage.FreeAddr(t, "127.0.0.1")
+	s = stage.Start(t, append(settings, "HTTP_PORT="+port, "MAX_IP_CONCURRENT_CONNECTIONS=0")...)
 	s.AwaitLine("msg=listening", "protocol=http ")
 	return s, addr
 }

@@ -40,7 +40,7 @@ rtmp {
 // startNginx returns the address of nginx-rtmp that relays to and from a URL.
 func startNginx(t *testing.T, url string) (addr string) {
 	t.Helper()
-	addr = freeAddr(t)
+	addr, _ = stage.FreeAddr(t, "127.0.0.1")
 	dir := t.TempDir()
 	config := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, addr, url), 0o600); err != nil {

@@ -92,7 +92,8 @@ type prometheus string
 
 func startPrometheus(t *testing.T, config, token string) prometheus {
 	t.Helper()
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir := t.TempDir()
+	addr, _ := stage.FreeAddr(t, "127.0.0.1")
 	for name, text := range map[string]string{
 		"prometheus.yml": config, "admin-token": token, "alerts.yml": read(t, prometheusExample+"alerts.yml"),
 	} {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net"
 	"strings"
 	"testing"
 
@@ -13,12 +12,7 @@ import (
 // them, keeps them to itself, however much it says.
 func TestSecretsAreNotShown(t *testing.T) {
 	t.Parallel()
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := nobody.Addr().String()
-	_ = nobody.Close()
+	gone, _ := stage.FreeAddr(t, "127.0.0.1")
 	long := marker + strings.Repeat("x", 32)
 	r := stage.StartRedis(t, "--requirepass", "another")
 	common := r.Settings("REDIS_PASSWORD="+marker, "LOG_DEBUG=YES", "JWT_SECRET="+long, "CONTROL_SECRET="+long)

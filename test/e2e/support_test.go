@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,17 +62,4 @@ func logVersions(t *testing.T) {
 		shown := strings.SplitN(string(out), "\nbuilt ", 2)[0]
 		t.Logf("%s: %s", command[0], strings.TrimSpace(shown))
 	}
-}
-
-// freeAddr returns an address for a program that cannot say which free port it took.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return free.Addr().String()
 }

@@ -53,7 +53,7 @@ func TestBackendThatGoesAwayRefusesThePublisher(t *testing.T) {
 		}
 	})
 	later, earlier := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
-	plainHost, secureHost := "127.0.0.10", "127.0.0.11" // where nobody else takes the port of a listener that was closed
+	plainHost, secureHost := "127.0.0.10", "127.0.0.11" // each with a certificate of its own
 	old := ca.issue(t, secureHost, later)
 	old.MaxVersion = tls.VersionTLS11
 	tests := []struct {
@@ -184,7 +184,7 @@ func (f *fault) awaitPermission() {
 // Publishers come while nobody answers, and keep coming.
 func TestBackendThatIsDownCostsNewcomersLittle(t *testing.T) {
 	t.Parallel()
-	b := newBackend(t, "127.0.0.12", (*stage.Backend).Accept) // nobody else takes its port
+	b := newBackend(t, "", (*stage.Backend).Accept)
 	b.Open()
 	f := begin(t, "G4", b.Settings()...)
 	b.Watch(f.server)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -46,13 +45,12 @@ func TestKilledFiftyTimes(t *testing.T) {
 	f := alone(t, "I7")
 	k := &killed{fault: f, told: make(map[string]*atomic.Int64)}
 	k.backend = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) { k.backend.Accept(w, e) })
+	_, port := stage.FreeAddr(t, "127.0.0.1") // those who come back must not take it for their end
 	k.settings = []string{
 		"CALLBACK_URL=" + k.backend.URL, "JWT_SECRET=" + stage.CallbackSecret, "STATE_DIR=" + t.TempDir(),
-		"MAX_IP_CONCURRENT_CONNECTIONS=0", "DRAIN_SECONDS=0",
+		"MAX_IP_CONCURRENT_CONNECTIONS=0", "DRAIN_SECONDS=0", "RTMP_PORT=" + port,
 	}
 	k.server = stage.Start(t, k.settings...)
-	_, port, _ := net.SplitHostPort(k.server.Addr)
-	k.settings = append(k.settings, "RTMP_PORT="+port)
 	leave := k.crowd()
 	defer leave()
 	n := f.scale(5, 50)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -19,18 +18,6 @@ import (
 // httpLimit is when a request that goes on for ever must be over: the 5 s it may
 // take, and what a busy machine adds.
 const httpLimit = 5*time.Second + late
-
-// freePort returns a port that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
 
 // say connects and writes a text, over and over if it is to be repeated, until the
 // server closes the connection, and returns how long that took.
@@ -60,9 +47,8 @@ const (
 
 func TestRequestsThatAreNoneEnd(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	addr, port := stage.FreeAddr(t, "127.0.0.1")
 	f := begin(t, "K1", "HTTP_PORT="+port)
-	addr := net.JoinHostPort("127.0.0.1", port)
 	f.server.AwaitLine("msg=listening", "protocol=http ")
 	block := strings.Repeat("x", 16<<10)
 	rows := []struct{ name, text, repeated, answer string }{
@@ -96,9 +82,8 @@ func TestRequestsThatAreNoneEnd(t *testing.T) {
 
 func TestWebSocketsThatMisbehaveEnd(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	addr, port := stage.FreeAddr(t, "127.0.0.1")
 	f := begin(t, "K2", "HTTP_PORT="+port)
-	addr := net.JoinHostPort("127.0.0.1", port)
 	f.server.AwaitLine("msg=listening", "protocol=http ")
 	ping := "\x89\x84\x00\x00\x00\x00ping"
 	rows := []struct{ name, frames, reason string }{
@@ -126,9 +111,8 @@ func TestWebSocketsThatMisbehaveEnd(t *testing.T) {
 // where they are as many as the server takes.
 func TestSilentHTTPConnectionsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	addr, port := stage.FreeAddr(t, "127.0.0.1")
 	f := begin(t, "K3", "HTTP_PORT="+port, "MAX_CONNECTIONS=400")
-	addr := net.JoinHostPort("127.0.0.1", port)
 	f.server.AwaitLine("msg=listening", "protocol=http ")
 	n := f.scale(500, 5000)
 	crowd(20, func(i int) {

@@ -74,7 +74,8 @@ func NewBackend(t *testing.T, host string) *Backend {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	b := &Backend{t: t, addr: net.JoinHostPort(host, "0"), Ledger: NewJournal[Deed](), Events: NewJournal[Event]()}
+	addr, _ := FreeAddr(t, host)
+	b := &Backend{t: t, addr: addr, Ledger: NewJournal[Deed](), Events: NewJournal[Event]()}
 	t.Cleanup(func() { // after the servers have stopped
 		b.Close()
 		b.running.Wait()
@@ -87,15 +88,13 @@ func NewBackend(t *testing.T, host string) *Backend {
 	return b
 }
 
-// Open serves, on the same port each time. One that was closed is kept by nobody:
-// whoever opens it again does well to use an address of its own.
+// Open serves, on the same port each time.
 func (b *Backend) Open() {
 	b.t.Helper()
 	listener, err := net.Listen("tcp", b.addr)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.addr = listener.Addr().String()
 	b.http = httptest.NewUnstartedServer(http.HandlerFunc(b.serve))
 	_ = b.http.Listener.Close()
 	b.http.Listener = &door{listener, b}

@@ -24,15 +24,8 @@ type Redis struct {
 // NewRedis returns a Redis that does not run. It is stopped when the test ends.
 func NewRedis(t *testing.T, args ...string) *Redis {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &Redis{t: t, addr: l.Addr().String()}
-	_, port, _ := net.SplitHostPort(r.addr)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	addr, port := FreeAddr(t, "127.0.0.1")
+	r := &Redis{t: t, addr: addr}
 	r.args = append([]string{
 		"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
 	}, args...)

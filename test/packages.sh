@@ -18,6 +18,7 @@ packages=(
   strace
   nginx
   libnginx-mod-rtmp
+  haproxy
   vlc-bin
   vlc-plugin-base
   prometheus

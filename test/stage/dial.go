@@ -14,7 +14,17 @@ import (
 // is closed when the test ends.
 func DialThrough(t *testing.T, addr string, wrap func(*net.TCPConn) (io.ReadWriter, error)) (*Client, error) {
 	t.Helper()
-	nc, err := (&net.Dialer{Timeout: Soon}).DialContext(t.Context(), "tcp", addr)
+	return DialThroughFrom(t, "", addr, wrap)
+}
+
+// DialThroughFrom is DialThrough from a local address, any if empty.
+func DialThroughFrom(t *testing.T, from, addr string, wrap func(*net.TCPConn) (io.ReadWriter, error)) (*Client, error) {
+	t.Helper()
+	dialer := net.Dialer{Timeout: Soon}
+	if from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	nc, err := dialer.DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ var packages = map[string]string{
 	"tc":             "iproute2",
 	"nft":            "nftables",
 	"nginx":          "nginx",
+	"haproxy":        "haproxy",
 	"node":           "nodejs",
 	"setpriv":        "util-linux",
 	"taskset":        "util-linux",

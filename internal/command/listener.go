@@ -20,6 +20,10 @@ import (
 // of a flood of commands that are all valid.
 const maxQueue = 1024
 
+// maxReasons is how many lines the log gets of one outage. A network that breaks
+// connections off does so in several ways, in any order, and each is told once.
+const maxReasons = 8
+
 // Target carries commands out. No call may block, or the commands behind
 // it wait.
 type Target interface {
@@ -93,7 +97,7 @@ func New(o Options) *Listener {
 	case o.Dial != nil:
 		l.dial = o.Dial
 	case o.TLS != nil:
-		l.dial = (&tls.Dialer{Config: o.TLS}).DialContext
+		l.dial = dialTLS(o.TLS)
 	}
 	return l
 }
@@ -131,26 +135,30 @@ func (l *Listener) Run(ctx context.Context) error {
 	defer l.counters.outage.end(false)
 
 	pauses := backoff{least: l.timing.leastPause, most: l.timing.mostPause}
-	var known string // kind of the reason that the log knows of
+	known := make(map[string]bool) // kinds of reasons that the log has of this outage
 	l.counters.outage.begin()
 	for {
+		began := time.Now()
 		reached, err := l.session(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		l.counters.outage.begin()
 		if reached.subscribed {
-			known = ""
+			clear(known)
+			began = time.Now()
 		}
-		if kind := kindOf(err); kind != known {
-			known = kind
+		if kind := kindOf(err); !known[kind] && len(known) < maxReasons {
+			known[kind] = true
 			l.options.Log.Warn(textLost, "addr", l.options.Addr, "reason", excerpt(err.Error()))
 		}
 		if reached.steady {
 			pauses.reset()
 		}
 		l.journal.flush()
-		if !wait(ctx, pauses.pause()) {
+		// An attempt that took its time is part of the pause: after an outage Redis
+		// is met within the longest pause, however its host failed before.
+		if !wait(ctx, max(pauses.pause()-time.Since(began), l.timing.leastPause/2)) {
 			return nil
 		}
 	}

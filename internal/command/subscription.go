@@ -109,7 +109,7 @@ func (l *Listener) newClient(conn net.Conn) *redis.Client {
 
 func (s *subscription) confirm(ctx context.Context, channel string, timeout time.Duration) error {
 	if err := s.pubsub.Subscribe(ctx, channel); err != nil {
-		return err
+		return hungUp(err)
 	}
 	reply, err := s.receive(ctx, timeout)
 	if err != nil {
@@ -131,7 +131,8 @@ func (s *subscription) receive(ctx context.Context, timeout time.Duration) (repl
 			err = fmt.Errorf("%w: %v", errNotRedis, p)
 		}
 	}()
-	return s.pubsub.ReceiveTimeout(ctx, timeout)
+	reply, err = s.pubsub.ReceiveTimeout(ctx, timeout)
+	return reply, hungUp(err)
 }
 
 // keepAlive pings until ctx ends or a ping cannot be sent, which ends the

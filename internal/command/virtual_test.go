@@ -2,10 +2,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,6 +121,65 @@ func TestSilentRedisIsGivenUpAfterTheDeadlineOfTheStep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Pauses are counted from the beginning of an attempt: when the host is well again,
+// nobody waits for an attempt and a whole pause.
+func TestRedisIsTriedAgainWithinTheLongestPauseHoweverAttemptsFail(t *testing.T) {
+	r := &scripted{answers: healthy, hanging: true}
+	virtually(t, r, func(t *testing.T, l *Listener, target *recorder, _ *lines) {
+		pass(10 * time.Minute)
+		dials := r.attempts()
+		for i := 1; i < len(dials); i++ {
+			if p := dials[i].Sub(dials[i-1]); p < l.timing.step || p > l.timing.mostPause {
+				t.Errorf("attempt %d comes %v after the one before", i, p)
+			}
+		}
+		if len(dials) < 60 {
+			t.Errorf("%d attempts in ten minutes", len(dials))
+		}
+		r.change(func() { r.hanging = false })
+		pass(l.timing.mostPause)
+		r.publish("kill-session>live")
+		target.want(t, time.Nanosecond, "kill-session>live")
+	})
+}
+
+// A network that breaks connections off does so in more than one way.
+func TestReasonsThatTakeTurnsAreLoggedOnceEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, log := newListener(nil)
+		reasons := []error{syscall.ECONNRESET, io.ErrUnexpectedEOF, syscall.EPIPE}
+		n := 0
+		l.dial = func(context.Context, string, string) (net.Conn, error) {
+			n++
+			return nil, reasons[n%len(reasons)]
+		}
+		stop := run(t, l)
+		defer stop()
+		pass(time.Hour)
+		if n < 100 || log.count(textLost) != len(reasons) {
+			t.Errorf("%d attempts, and the log is\n%s", n, log.all())
+		}
+	})
+}
+
+// Each attempt fails in a way of its own: the log of one outage has an end.
+func TestReasonsWithoutAnEndAreNotAllLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, log := newListener(nil)
+		reason := ""
+		l.dial = func(context.Context, string, string) (net.Conn, error) {
+			reason += "x"
+			return nil, errors.New(reason)
+		}
+		stop := run(t, l)
+		defer stop()
+		pass(time.Hour)
+		if got := log.count(textLost); got != maxReasons {
+			t.Errorf("%d lines", got)
+		}
+	})
 }
 
 func TestFrozenRedisIsNoticedWithinTwentySeconds(t *testing.T) {

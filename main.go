@@ -13,9 +13,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +20,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/bench"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 	"github.com/AgustinSRG/rtmp-server/internal/logs"
+	"github.com/AgustinSRG/rtmp-server/internal/version"
 )
 
 // Exit statuses.
@@ -55,7 +53,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE) // the streams outlive whoever reads the log
 	log, queue := newLogger(stdout, settings)
 	defer queue.Close()
-	log.LogAttrs(context.Background(), slog.LevelInfo, "rtmp-server "+version(), settings.Effective()...)
+	log.LogAttrs(context.Background(), slog.LevelInfo, "rtmp-server "+version.Full(), settings.Effective()...)
 
 	ctx, stop := signals()
 	defer stop()
@@ -103,7 +101,7 @@ func runFlag(flag string, stdout, stderr io.Writer) int {
 		}
 		return exitOK
 	case "--version", "-version", "version":
-		_, _ = fmt.Fprintln(stdout, "rtmp-server", version())
+		_, _ = fmt.Fprintln(stdout, "rtmp-server", version.Full())
 		return exitOK
 	case "--check":
 		return check(stderr)
@@ -141,29 +139,4 @@ func newLogger(w io.Writer, settings config.Settings) (*slog.Logger, *logs.Queue
 		level = slog.LevelDebug
 	}
 	return logs.New(w, logs.Format(settings.LogFormat), level)
-}
-
-// Of a release, as the linker is told: see release/build.go.
-var release, revision string
-
-// version is that of the release or, of any other build, what the Go toolchain
-// recorded: a tag or a commit, and whether it was changed.
-func version() string {
-	if release != "" {
-		return release + " revision " + revision + " " + runtime.Version()
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown)"
-	}
-	parts := []string{info.Main.Version}
-	if info.Main.Version == "(devel)" || info.Main.Version == "" {
-		parts[0] = "development build"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			parts = append(parts, "revision "+s.Value)
-		}
-	}
-	return strings.Join(append(parts, info.GoVersion), " ")
 }

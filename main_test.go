@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/AgustinSRG/rtmp-server/internal/version"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -20,7 +22,7 @@ func TestFlags(t *testing.T) {
 	}{
 		{"--help", exitOK, "RTMP_PORT (default 1935)", ""},
 		{"-h", exitOK, "MAX_IP_CONCURRENT_CONNECTIONS", ""},
-		{"--version", exitOK, "rtmp-server", ""},
+		{"--version", exitOK, "rtmp-server " + version.Short() + " ", ""},
 		{"--port=1935", exitSettings, "", `unknown argument "--port=1935"`},
 	}
 	for _, test := range tests {

@@ -45,12 +45,15 @@ func neutral(more ...string) []string {
 	return append(env, more...)
 }
 
+// versionPackage has the variables that the linker sets.
+const versionPackage = "github.com/AgustinSRG/rtmp-server/internal/version"
+
 // build makes the program.
 func build(src source, t target, path string) error {
 	// Without its symbols it is a third smaller, and traces name functions all the
 	// same. What git knows comes by the linker, since a copy without git has to be
 	// the same.
-	link := "-s -w -buildid= -X main.release=" + src.version + " -X main.revision=" + src.revision
+	link := "-s -w -buildid= -X " + versionPackage + ".release=" + src.version + " -X " + versionPackage + ".revision=" + src.revision
 	return command(src.dir, t.env(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags="+link, "-o", path, ".")
 }
 

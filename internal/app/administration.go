@@ -8,11 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 
 	"github.com/AgustinSRG/rtmp-server/internal/admin"
 	"github.com/AgustinSRG/rtmp-server/internal/config"
 	"github.com/AgustinSRG/rtmp-server/internal/dashboard"
+	"github.com/AgustinSRG/rtmp-server/internal/version"
 )
 
 // administration is what operators see of the server, and where.
@@ -62,7 +62,7 @@ func newAdministration(l listeners, settings config.Settings, source *source, lo
 			Source:  source,
 			Host:    host,
 			Token:   settings.Admin.Token,
-			Version: buildVersion(),
+			Version: version.Short(),
 			Metrics: source.metrics,
 			Page:    dashboard.Handler(),
 			Preview: http.HandlerFunc(source.preview),
@@ -120,11 +120,4 @@ func (a *administration) drain() {
 	if a != nil {
 		a.Drain()
 	}
-}
-
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return ""
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/AgustinSRG/rtmp-server/internal/version"
 )
 
 // get asks the administration of a server for a path.
@@ -78,6 +80,23 @@ func TestServerDoesWithoutAdministrationIfTheDefaultAddressIsInUse(t *testing.T)
 	}
 	if !strings.Contains(lines.String(), "level=WARN") || !strings.Contains(lines.String(), "ADMIN_ADDRESS") {
 		t.Errorf("the log says %s", lines.String())
+	}
+}
+
+func TestTheVersionIsTheSameEverywhere(t *testing.T) {
+	r := start(t, map[string]string{"RTMP_PORT": "0", "BIND_ADDRESS": "127.0.0.1", "ADMIN_ADDRESS": "127.0.0.1:0"})
+	client := newClient(t)
+	for path, want := range map[string]string{
+		"api/v1/status": `"version":"` + version.Short() + `"`,
+		"metrics":       `version="` + version.Short() + `"} 1`,
+	} {
+		if _, body := get(t, client, r.admin+path); !strings.Contains(body, want) {
+			t.Errorf("/%s lacks %s:\n%s", path, want, body)
+		}
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Errorf("Run returned %v", err)
 	}
 }
 

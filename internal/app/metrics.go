@@ -1,7 +1,6 @@
 package app
 
 import (
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -12,14 +11,12 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/metrics"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
+	"github.com/AgustinSRG/rtmp-server/internal/version"
 )
 
 // newMetrics announces what the parts that are in use may count.
 func newMetrics(s config.Settings) *metrics.Metrics {
-	o := metrics.Options{Version: "unknown", Reasons: slices.Concat(server.Reasons(), httpflv.Reasons())}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		o.Version = info.Main.Version
-	}
+	o := metrics.Options{Version: version.Short(), Reasons: slices.Concat(server.Reasons(), httpflv.Reasons())}
 	if s.Callback.URL != "" && !s.Control.Use {
 		o.Events, o.Outcomes = texts(hook.Events()), texts(hook.Outcomes())
 	}

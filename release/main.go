@@ -1,5 +1,5 @@
 // Command release builds what is published of a version: for each system an archive
-// with the program, the list of the modules it is made of (CycloneDX), and the
+// with the program, the list of the modules and packages it is made of (CycloneDX), and the
 // SHA-256 sums of all of it.
 //
 // Whoever has the same sources and the same Go gets the same bytes, in whatever

@@ -44,6 +44,13 @@ func publishTarget(src source, t target, work, out string) ([]string, error) {
 	if err := listModules(src, program, filepath.Join(out, list)); err != nil {
 		return nil, err
 	}
+	packages, err := embeddedPackages(src.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := listEmbedded(filepath.Join(out, list), packages); err != nil {
+		return nil, err
+	}
 	archive := name + ".tar.gz"
 	pack := tarball
 	if t.os == "windows" {

@@ -44,6 +44,7 @@ func TestAReleaseIsTheSameFromEveryDirectory(t *testing.T) {
 	checkSums(t, outs[0], name+".tar.gz", name+".cdx.json")
 	program := unpack(t, read(t, outs[0], name+".tar.gz"), name+"/rtmp-server", name+"/LICENSE", name+"/README.md")
 	checkModules(t, program, read(t, outs[0], name+".cdx.json"))
+	checkEmbedded(t, read(t, outs[0], name+".cdx.json"))
 	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
 		checkVersion(t, program)
 	}

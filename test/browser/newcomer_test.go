@@ -111,7 +111,7 @@ func TestThePageOutlivesTheServer(t *testing.T) {
 func TestMpegtsIsThatOfItsPackage(t *testing.T) {
 	for own, packaged := range map[string]string{
 		"mpegts.js": "mpegts.js/dist/mpegts.js", "LICENSE.txt": "mpegts.js/LICENSE",
-		"es6-promise.LICENSE.txt": "mpegts.js/dist/mpegts.js.LICENSE.txt",
+		"es6-promise.LICENSE.txt": "mpegts.js/dist/mpegts.js.LICENSE.txt", "events.LICENSE.txt": "events/LICENSE",
 	} {
 		got, err := os.ReadFile(filepath.Join("..", "..", "internal", "dashboard", "site", "mpegts", own))
 		if err != nil {

@@ -77,7 +77,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		{part: "HTTP", pass: func() { a.http.Traffic() }},
 		{part: "fan-out", pass: a.server.Settle},
 	}}
-	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, streams.run, budgets.watch(registry, a.server, log))
+	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, streams.run, budgets.watch(registry, a.server, a.http, log))
 	var redis *command.Listener
 	if settings.Redis.Use {
 		redis = a.commands(settings, registry)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/AgustinSRG/rtmp-server/internal/config"
+	"github.com/AgustinSRG/rtmp-server/internal/httpflv"
 	"github.com/AgustinSRG/rtmp-server/internal/memory"
 	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -47,6 +49,19 @@ func divide(limit memory.Limit, settings config.Settings) budgets {
 }
 
 // watch returns what keeps the process within its memory.
-func (b budgets) watch(registry *stream.Registry, s *server.Server, log *slog.Logger) func(context.Context) error {
-	return memory.NewWatch(memory.Options{Limit: b.limit, CacheBytes: b.caches, Caches: registry, Door: s, Viewers: s, Log: log}).Run
+func (b budgets) watch(registry *stream.Registry, s *server.Server, h *httpflv.Server, log *slog.Logger) func(context.Context) error {
+	return memory.NewWatch(memory.Options{
+		Limit: b.limit, CacheBytes: b.caches, Caches: registry, Door: s, Viewers: viewers{s, h}, Log: log,
+	}).Run
+}
+
+// viewers are those of all protocols, of whom those go first that hold most.
+type viewers struct {
+	rtmp *server.Server
+	http *httpflv.Server
+}
+
+// CloseBehind implements what [memory.Options] want.
+func (v viewers) CloseBehind(bytes int64) (closed int) {
+	return stream.EndStragglers(slices.Concat(v.rtmp.Stragglers(), v.http.Stragglers()), bytes)
 }

@@ -33,6 +33,7 @@ const (
 	ReasonFull         stream.Reason = "server full"
 	ReasonMadeRoom     stream.Reason = "made room for newer connections"
 	ReasonMemory       stream.Reason = "server short of memory"
+	ReasonBehind       stream.Reason = "too far behind for a server short of memory"
 	ReasonNoFiles      stream.Reason = "out of file descriptors"
 	ReasonGuessing     stream.Reason = "too many wrong keys from this address"
 	ReasonTLS          stream.Reason = "TLS handshake failed"
@@ -54,8 +55,8 @@ func Reasons() []stream.Reason {
 	return []stream.Reason{
 		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonStalled,
 		ReasonPingTimeout, ReasonEnded, ReasonPlayWait, ReasonNoTrack, ReasonProtocol, ReasonFlood, ReasonCrowded,
-		ReasonHasty, ReasonFull, ReasonMadeRoom, ReasonMemory, ReasonNoFiles, ReasonGuessing, ReasonTLS, ReasonProbe,
-		ReasonSlowRequest, ReasonBadRequest, ReasonProxyHeader, ReasonBadName, ReasonPlayDenied, ReasonOrigin,
+		ReasonHasty, ReasonFull, ReasonMadeRoom, ReasonMemory, ReasonBehind, ReasonNoFiles, ReasonGuessing, ReasonTLS,
+		ReasonProbe, ReasonSlowRequest, ReasonBadRequest, ReasonProxyHeader, ReasonBadName, ReasonPlayDenied, ReasonOrigin,
 		ReasonHandshake, ReasonShutdown, ReasonInternal,
 		stream.ReasonWrongKey, stream.ReasonKilled, stream.ReasonKicked,
 	}
@@ -108,7 +109,7 @@ func answerOf(reason stream.Reason) int {
 		return http.StatusForbidden
 	case ReasonNoTrack:
 		return http.StatusNotAcceptable
-	case ReasonShutdown, ReasonFull, ReasonMemory:
+	case ReasonShutdown, ReasonFull, ReasonMemory, ReasonBehind:
 		return http.StatusServiceUnavailable
 	case ReasonCrowded, ReasonHasty:
 		return http.StatusTooManyRequests

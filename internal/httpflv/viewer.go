@@ -50,8 +50,11 @@ type viewer struct {
 	// done is closed when nothing is written any more, and gone when nothing is
 	// read.
 	done, gone chan struct{}
-	waiting    *time.Timer // for the channel to go live
-	pings      *time.Timer // of a WebSocket, else nil
+	// dropped is closed to have the answer cut to a request of HTTP/2, which nobody may
+	// touch any more once its handler has returned.
+	dropped chan struct{}
+	waiting *time.Timer // for the channel to go live
+	pings   *time.Timer // of a WebSocket, else nil
 
 	queued  atomic.Bool
 	mu      sync.Mutex // guards control
@@ -65,7 +68,7 @@ func newViewer(s *Server, q request, addr netip.AddrPort, r *http.Request) *view
 		server: s, request: q, addr: addr, agent: stream.ClientName(r.UserAgent()),
 		id:    s.newID(),
 		began: time.Now(), started: s.now(), frames: wantsWebSocket(r), protocol: protocolOf(r),
-		done: make(chan struct{}), gone: make(chan struct{}),
+		done: make(chan struct{}), gone: make(chan struct{}), dropped: make(chan struct{}),
 	}
 	v.log = s.options.Log.With("id", v.id, "addr", addr.String())
 	return v
@@ -107,9 +110,11 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request, v *viewer) {
 		select {
 		case <-r.Context().Done():
 			v.end(v.departure())
-			<-v.done
+		case <-v.dropped:
+			v.out.cut()
 		case <-v.done:
 		}
+		<-v.done
 		close(v.gone)
 		v.hangUp()
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // Viewers who do not read are closed when their media is needed, as few as it takes,
@@ -32,7 +33,7 @@ func TestPlayersFarthestBehindMakeRoom(t *testing.T) {
 		waits := f.viewer("nowhere", "key") // 7
 		defer func() { _ = waits.Close() }()
 
-		if n := f.CloseBehind(1 << 40); n != 0 {
+		if n := stream.EndStragglers(f.Stragglers(), 1<<40); n != 0 {
 			t.Errorf("%d viewers were closed although nobody was behind", n)
 		}
 		for i := range 30 {
@@ -43,16 +44,16 @@ func TestPlayersFarthestBehindMakeRoom(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if n := f.CloseBehind(0); n != 0 {
+		if n := stream.EndStragglers(f.Stragglers(), 0); n != 0 {
 			t.Errorf("%d viewers were closed for nothing", n)
 		}
 		// The two of the fast channel hold the same: closing one frees next to nothing.
-		if n := f.CloseBehind(4_000_000); n != 2 {
+		if n := stream.EndStragglers(f.Stragglers(), 4_000_000); n != 2 {
 			t.Errorf("%d viewers were closed, want 2", n)
 		}
 		reason := " " + string(ReasonBehind)
 		o.want(t, "player 3.1 fast"+reason, "player 4.1 fast"+reason)
-		if n := f.CloseBehind(1 << 40); n != 1 {
+		if n := stream.EndStragglers(f.Stragglers(), 1<<40); n != 1 {
 			t.Errorf("%d viewers were closed, want the last one that is behind", n)
 		}
 		o.want(t, "player 5.1 slow"+reason)

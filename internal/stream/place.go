@@ -82,14 +82,3 @@ func (p *Place) Compare(s *Session, log *Log) {
 		s.Lag = max(0, arrival-time.Duration(p.since.Load()))
 	}
 }
-
-// Held returns how much media a log holds for the viewer, and how far the viewer is
-// behind; ok is false if it has no place in the log.
-func (p *Place) Held(log *Log) (bytes int64, lag time.Duration, ok bool) {
-	at := p.at.Load()
-	if at == 0 {
-		return 0, 0, false
-	}
-	_, arrival := log.Head()
-	return log.Held(at-1, p.position.Load()), arrival - time.Duration(p.since.Load()), true
-}

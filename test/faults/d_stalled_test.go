@@ -118,7 +118,7 @@ func TestAThousandPlayersThatStopReading(t *testing.T) {
 }
 
 // D7: what is kept for those who do not read is bounded by time alone, until memory
-// is short. internal/server has who has to go.
+// is short. internal/stream and internal/app have who has to go.
 func TestStalledPlayersOfFastStreamsMakeRoom(t *testing.T) {
 	f := begin(t, "D7", "GOMEMLIMIT=200MiB", "GOP_CACHE_SIZE_MB=8")
 	const channels = 4

@@ -57,7 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 	ctx, stop := signals()
 	defer stop()
-	err = app.Run(ctx, settings, log)
+	err = app.Run(ctx, settings, log, queue.Dropped)
 	if stuck := new(app.StuckError); errors.As(err, &stuck) {
 		log.Error("stuck, ending so that a supervisor starts the server anew", "error", err)
 		dump(stderr, stuck.Stacks)

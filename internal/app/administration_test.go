@@ -65,7 +65,7 @@ func takenAddress(t *testing.T) string {
 
 func TestAdministrationOnAChosenAddressInUseIsAnError(t *testing.T) {
 	s := settings(t, map[string]string{"RTMP_PORT": "0", "BIND_ADDRESS": "127.0.0.1", "ADMIN_ADDRESS": takenAddress(t)})
-	if _, err := New(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "administration") {
+	if _, err := New(t.Context(), s, slog.New(slog.DiscardHandler), nil); err == nil || !strings.Contains(err.Error(), "administration") {
 		t.Errorf("New returned %v", err)
 	}
 }

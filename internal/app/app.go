@@ -40,11 +40,14 @@ type App struct {
 	admin      *administration // nil if there is none
 	metrics    *metrics.Metrics
 	watch      watch
+	health     *healthWatch
+	// logLost returns how many lines the log has lost.
+	logLost func() uint64
 }
 
 // New builds every part and opens every port, or none. The error says what
-// cannot be had.
-func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App, error) {
+// cannot be had. logLost, which may be nil, returns how many lines the log has lost.
+func New(ctx context.Context, settings config.Settings, log *slog.Logger, logLost func() uint64) (*App, error) {
 	for _, warning := range settings.Warnings() {
 		log.Warn(warning)
 	}
@@ -54,7 +57,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		CacheBytes: budgets.channel,
 		Takeover:   takeovers[settings.Takeover],
 	})
-	a := &App{log: log, drain: settings.Drain, metrics: newMetrics(settings), panics: logs.NewPanics()}
+	a := &App{log: log, drain: settings.Drain, metrics: newMetrics(settings), panics: logs.NewPanics(), logLost: logLost}
 	var err error
 	if a.listeners, err = listen(ctx, settings, log); err != nil {
 		return nil, err
@@ -67,9 +70,9 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 	places := connections(settings.MaxConnections, openFiles(), a.listeners.administrators(), log)
 	a.server = server.New(a.serverOptions(settings, registry, budgets, doors, places))
 	a.http = a.newHTTP(settings, registry, doors, places)
-	streams := &healthWatch{registry: registry, log: log}
+	a.health = &healthWatch{registry: registry, log: log}
 	a.admin = newAdministration(a.listeners, settings, &source{
-		registry: registry, server: a.server, http: a.http, health: streams, settings: settings, limit: places, metrics: a.metrics.Handler(),
+		registry: registry, server: a.server, http: a.http, health: a.health, settings: settings, limit: places, metrics: a.metrics.Handler(),
 	}, log)
 	a.watch = watch{limit: settings.Watchdog, probes: []*probe{
 		{part: "registry", pass: func() { registry.Len() }},
@@ -77,7 +80,7 @@ func New(ctx context.Context, settings config.Settings, log *slog.Logger) (*App,
 		{part: "HTTP", pass: func() { a.http.Traffic() }},
 		{part: "fan-out", pass: a.server.Settle},
 	}}
-	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, streams.run, budgets.watch(registry, a.server, a.http, log))
+	a.background = append(a.background, a.authority.Run, a.listeners.watch, a.admin.run, a.health.run, budgets.watch(registry, a.server, a.http, log))
 	var redis *command.Listener
 	if settings.Redis.Use {
 		redis = a.commands(settings, registry)
@@ -203,9 +206,9 @@ func (a *App) shutdown(ctx context.Context) error {
 	return errors.Join(err, <-viewers)
 }
 
-// Run builds the server, serves until ctx ends, and stops it.
-func Run(ctx context.Context, settings config.Settings, log *slog.Logger) error {
-	a, err := New(ctx, settings, log)
+// Run builds the server as [New] does, serves until ctx ends, and stops it.
+func Run(ctx context.Context, settings config.Settings, log *slog.Logger, logLost func() uint64) error {
+	a, err := New(ctx, settings, log, logLost)
 	if err != nil {
 		return err
 	}

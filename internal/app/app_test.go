@@ -54,7 +54,7 @@ func start(t *testing.T, env map[string]string) *running {
 	r := &running{stop: stop, done: make(chan error, 1)}
 	s := settings(t, env)
 	go func() {
-		err := Run(ctx, s, slog.New(slog.NewTextHandler(w, nil)))
+		err := Run(ctx, s, slog.New(slog.NewTextHandler(w, nil)), nil)
 		_ = w.Close()
 		r.done <- err
 	}()
@@ -178,7 +178,7 @@ func TestRunFailsOnAPortInUse(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	s := settings(t, map[string]string{"RTMP_PORT": port, "BIND_ADDRESS": "127.0.0.1"})
-	if err := Run(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil {
+	if err := Run(t.Context(), s, slog.New(slog.DiscardHandler), nil); err == nil {
 		t.Error("Run did not fail")
 	}
 }

@@ -52,6 +52,15 @@ func (w *healthWatch) look(now time.Time) {
 	}
 }
 
+// counts returns how many channels have each warning, for the metrics.
+func (w *healthWatch) counts() map[string]int {
+	counts := make(map[string]int)
+	for code, n := range w.Counts() {
+		counts[string(code)] = n
+	}
+	return counts
+}
+
 // texts returns what is wrong with a channel, for people.
 func (w *healthWatch) texts(channel string) []string {
 	warnings := w.Warnings(channel)

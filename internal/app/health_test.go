@@ -89,6 +89,9 @@ func TestWarningsOfStreamsAreLoggedAndShown(t *testing.T) {
 		if got := lines.take(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=WARN msg="stream warning" channel=live warning=no-media text="Nothing has come`) {
 			t.Errorf("the log says of a silent one:\n%s", got)
 		}
+		if got := w.counts(); got["no-media"] != 1 || len(got) != 10 {
+			t.Errorf("the metrics count %v", got)
+		}
 		if got := warnings(s); len(got) != 1 || !strings.HasPrefix(got[0], "Nothing has come") {
 			t.Errorf("the administration shows %q", got)
 		}
@@ -96,6 +99,9 @@ func TestWarningsOfStreamsAreLoggedAndShown(t *testing.T) {
 		synctest.Wait()
 		if got := lines.take(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=WARN msg="stream warning over" channel=live warning=no-media after=`) {
 			t.Errorf("the log says of one that is back:\n%s", got)
+		}
+		if got := w.counts(); got["no-media"] != 0 {
+			t.Errorf("the metrics count %v", got)
 		}
 		if got := warnings(s); got == nil || len(got) != 0 {
 			t.Errorf("the administration shows %q", got)

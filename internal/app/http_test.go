@@ -19,7 +19,7 @@ func TestViewersOverHTTPAreSeenCountedAndKicked(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	a, err := New(ctx, settings(t, map[string]string{
 		"RTMP_PORT": "0", "BIND_ADDRESS": "127.0.0.1", "ADMIN_ADDRESS": "127.0.0.1:0", "DRAIN_SECONDS": "0", "KEY_GUESSES_PER_MINUTE": "1",
-	}), slog.New(slog.DiscardHandler))
+	}), slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

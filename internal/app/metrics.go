@@ -50,6 +50,8 @@ func (a *App) expose(registry *stream.Registry, memory budgets, places int, redi
 		Traffic:  func() []stream.Traffic { return slices.Concat(a.server.Traffic(), a.http.Traffic()) },
 		Channels: func() []stream.ChannelInfo { return registry.Channels(time.Now()) },
 		Panics:   a.server.Panics,
+		LogLost:  a.logLost,
+		Warnings: a.health.counts,
 		Budgets: func() []metrics.Budget {
 			return []metrics.Budget{
 				{Name: "connections", Used: int64(a.server.Connections()), Limit: int64(places)},

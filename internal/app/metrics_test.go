@@ -20,7 +20,7 @@ func TestEveryPartIsCounted(t *testing.T) {
 		"RTMP_PORT": "0", "BIND_ADDRESS": "127.0.0.1", "MAX_CONNECTIONS": "50", "DRAIN_SECONDS": "0",
 		"CALLBACK_URL": "http://127.0.0.1:1/", "JWT_SECRET": strings.Repeat("s", 32),
 		"REDIS_USE": "YES", "REDIS_PORT": "1",
-	}), slog.New(slog.DiscardHandler))
+	}), slog.New(slog.DiscardHandler), func() uint64 { return 3 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +62,8 @@ func TestEveryPartIsCounted(t *testing.T) {
 		`rtmp_redis_connected 0`,
 		`rtmp_redis_commands_total{result="done",verb="kill-session"} 0`,
 		`rtmp_panics_total 0`,
+		`rtmp_log_lines_lost_total 3`,
+		`rtmp_stream_warnings{warning="no-media"} 0`,
 		`rtmp_budget_limit{budget="connections"} 50`,
 		`rtmp_budget_used{budget="cache_bytes"} 0`,
 		`rtmp_budget_used{budget="incomplete_message_bytes"} 0`,

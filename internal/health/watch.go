@@ -99,6 +99,25 @@ func (h *history) note(changes []Change, now time.Time, channel string, l *look)
 	return changes
 }
 
+// Counts returns how many channels have each warning at present, also those that none
+// has.
+func (w *Watch) Counts() map[Code]int {
+	counts := make(map[Code]int, len(checks))
+	for _, c := range checks {
+		counts[c.code] = 0
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range w.channels {
+		for i, c := range checks {
+			if !h.found[i].begun.IsZero() {
+				counts[c.code]++
+			}
+		}
+	}
+	return counts
+}
+
 // Warnings returns those of a channel that have begun and are not over, the worst
 // first.
 func (w *Watch) Warnings(channel string) []Warning {

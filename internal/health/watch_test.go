@@ -85,6 +85,11 @@ func TestWarningsShowWhileTheyLast(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("after %s: %v, want %v", history, got, want)
 		}
+		for code, n := range w.Counts() {
+			if shown := slices.Contains(want, code); (n == 1) != shown || (n == 0) == shown {
+				t.Errorf("after %s %d channels have %s", history, n, code)
+			}
+		}
 		if other := w.Warnings("other"); other != nil {
 			t.Errorf("another channel has %v", other)
 		}

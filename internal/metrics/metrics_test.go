@@ -119,6 +119,8 @@ var everything = Sources{
 	PendingStops: func() int { return 9 },
 	Redis:        func() (bool, time.Duration) { return true, 90 * time.Second },
 	Panics:       func() uint64 { return 11 },
+	LogLost:      func() uint64 { return 12 },
+	Warnings:     func() map[string]int { return map[string]int{"no-media": 2, "stalls": 0} },
 	Budgets:      func() []Budget { return []Budget{{"connections", 10, 100}} },
 }
 
@@ -158,6 +160,9 @@ func TestSourcesAreAskedAtEachScrape(t *testing.T) {
 		`rtmp_redis_connected 1`,
 		`rtmp_redis_disconnected_seconds_total 90`,
 		`rtmp_panics_total 11`,
+		`rtmp_log_lines_lost_total 12`,
+		`rtmp_stream_warnings{warning="no-media"} 2`,
+		`rtmp_stream_warnings{warning="stalls"} 0`,
 		`rtmp_budget_used{budget="connections"} 10`,
 		`rtmp_budget_limit{budget="connections"} 100`,
 	)

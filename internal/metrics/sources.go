@@ -16,9 +16,14 @@ type Sources struct {
 	// PendingStops is how many stop events the callback has not taken.
 	PendingStops func() int
 	// Redis says whether commands are heard, and for how long they were not.
-	Redis   func() (connected bool, lost time.Duration)
-	Panics  func() uint64
-	Budgets func() []Budget
+	Redis  func() (connected bool, lost time.Duration)
+	Panics func() uint64
+	// LogLost is how many lines the log has lost.
+	LogLost func() uint64
+	// Warnings is how many channels have each of the warnings, which are words of
+	// this program.
+	Warnings func() map[string]int
+	Budgets  func() []Budget
 }
 
 // Budget is something of which there is so much.
@@ -65,6 +70,14 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	}
 	if c.Panics != nil {
 		to <- panics.metric(float64(c.Panics()))
+	}
+	if c.LogLost != nil {
+		to <- logLost.metric(float64(c.LogLost()))
+	}
+	if c.Warnings != nil {
+		for warning, n := range c.Warnings() {
+			to <- warnings.metric(float64(n), warning)
+		}
 	}
 	if c.Budgets != nil {
 		for _, b := range c.Budgets() {

@@ -31,12 +31,14 @@ var (
 	redisConnected = gauge("rtmp_redis_connected", "1 if commands from Redis are heard")
 	redisLost      = counter("rtmp_redis_disconnected_seconds_total", "for how long none could be heard")
 	panics         = counter("rtmp_panics_total", "bugs that ended what was being done, a session or a request, and nothing else")
+	logLost        = counter("rtmp_log_lines_lost_total", "lines of the log that its output did not take")
+	warnings       = gauge("rtmp_stream_warnings", "live channels whose stream has this warning at present", "warning")
 	used           = gauge("rtmp_budget_used", "how much of a budget is taken", "budget")
 	limit          = gauge("rtmp_budget_limit", "how much of it there is, 0 for no bound", "budget")
 
 	lookedUp = []*family{
 		connections, accepted, sessions, bytesIn, bytesOut, messagesIn, messagesOut, skipped, skips, lag, lagMax,
-		channels, stopsPending, redisConnected, redisLost, panics, used, limit,
+		channels, stopsPending, redisConnected, redisLost, panics, logLost, warnings, used, limit,
 	}
 )
 

@@ -185,8 +185,12 @@ func (f *fault) chatter() {
 func (f *fault) tellsOfLoss() {
 	f.Helper()
 	line := f.server.AwaitLine("level=WARN", linesLost)
-	if n, err := strconv.Atoi(stage.Attr(line, "lines")); err != nil || n == 0 {
+	n, err := strconv.Atoi(stage.Attr(line, "lines"))
+	if err != nil || n == 0 {
 		f.Errorf("it says %s", line)
+	}
+	if counted := f.metric("rtmp_log_lines_lost_total"); counted < float64(n) {
+		f.Errorf("%v lost lines are counted, %d were told", counted, n)
 	}
 	f.figure("lines lost", stage.Attr(line, "lines"))
 }

@@ -53,7 +53,7 @@ func (v *viewer) logEnd() {
 	if last.Skipped > 0 {
 		attrs = append(attrs, "messages_skipped", last.Skipped)
 	}
-	attrs = append(attrs, "protocol", string(last.Protocol), "started", last.Started.Round(time.Millisecond))
+	attrs = append(attrs, "protocol", string(last.Protocol), "started", time.Now().Add(v.started-v.server.now()).Round(time.Millisecond))
 	if last.Client != "" {
 		attrs = append(attrs, "client", last.Client)
 	}

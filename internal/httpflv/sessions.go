@@ -65,6 +65,7 @@ func (v *viewer) tell() {
 	}
 	cause := v.cause.Load()
 	end := stream.End{Session: v.last(), Ended: time.Now(), Reason: cause.reason, Detail: cause.text()}
+	end.Started = end.Ended.Add(end.Started.Sub(end.Ended)) // by the same wall clock, which may have been set
 	v.server.options.Ended(end)
 }
 

@@ -48,7 +48,7 @@ func (c *conn) endAttrs() []any {
 		attrs = append(attrs, "messages_ignored", c.ignored)
 	}
 	attrs = append(attrs, repairAttrs(c.repaired)...)
-	attrs = append(attrs, "protocol", string(c.nc.protocol()), "started", c.server.epoch.Add(c.started).Round(time.Millisecond))
+	attrs = append(attrs, "protocol", string(c.nc.protocol()), "started", c.server.at(c.started).Round(time.Millisecond))
 	if c.client != "" {
 		attrs = append(attrs, "client", c.client)
 	}

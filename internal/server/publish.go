@@ -69,7 +69,7 @@ func (c *conn) claim(s *netStream) error {
 	c.watch.media.Store(int64(c.readAt))
 	publication, err := c.server.options.Registry.Publish(stream.Claim{
 		Channel: s.grant.Channel, Key: s.grant.Key, StreamID: s.grant.streamID, Publisher: c,
-		Address: c.addr.String(), Epoch: c.server.epoch, At: c.readAt,
+		Address: c.addr.String(), Epoch: c.server.at(0), At: c.readAt,
 	})
 	if err != nil {
 		c.unpublish(s)

@@ -86,6 +86,14 @@ func New(options Options) *Server {
 // now is the time on the server's clock, which never steps back.
 func (s *Server) now() time.Duration { return time.Since(s.epoch) }
 
+// at tells operators when a moment of the server's clock was, by the wall clock as it
+// is now: that may have been set since the server started, as on machines that learn
+// the time from the network when they are up.
+func (s *Server) at(moment time.Duration) time.Time {
+	now := time.Now()
+	return now.Add(moment - now.Sub(s.epoch))
+}
+
 // Shutdown stops accepting, tells every peer that the server stops, and waits
 // until the last one is gone. If ctx ends first, the rest is cut off and the
 // error of ctx returned.

@@ -78,7 +78,7 @@ func (c *conn) known(kind stream.Kind) stream.Session {
 		Channel:  c.channel,
 		Address:  c.addr,
 		Client:   c.client,
-		Started:  c.server.epoch.Add(c.server.now()),
+		Started:  c.server.at(c.server.now()),
 	}
 }
 
@@ -89,6 +89,7 @@ func (c *conn) tell(last stream.Session) {
 		return
 	}
 	end := stream.End{Session: last, Ended: time.Now(), Reason: ReasonClientClosed}
+	end.Started = end.Ended.Add(last.Started.Sub(end.Ended)) // by the same wall clock, which may have been set
 	if cause := c.cause.Load(); cause != nil {
 		end.Reason = cause.reason
 		if cause.telling() {
@@ -101,7 +102,7 @@ func (c *conn) tell(last stream.Session) {
 // tellRefusal reports a connection that came to nothing.
 func (c *conn) tellRefusal() {
 	s := c.known(stream.KindRefused)
-	s.Started = c.server.epoch.Add(c.started)
+	s.Started = c.server.at(c.started)
 	s.BytesIn, s.BytesOut = c.received(), c.out.written.Load()
 	c.tell(s)
 }

@@ -39,7 +39,7 @@ func (p *publisher) stalls(t *testing.T, stuck, keeps *viewer) {
 	for still, last := 0, uint64(0); still < groups; still++ {
 		p.burst(1, 60_000)
 		until(t, func() bool { return keeps.session().Lag == 0 })
-		if n := stuck.written.Load(); n != last {
+		if n := stuck.written.Load(); n != last || stuck.blocked.Load() == 0 {
 			still, last = 0, n
 		}
 	}

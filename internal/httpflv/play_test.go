@@ -26,6 +26,7 @@ func insecure(t *testing.T, http2 bool) *http.Client {
 	transport := &http.Transport{
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // #nosec G402 -- a test
 		ForceAttemptHTTP2: http2,
+		HTTP2:             &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}, // as much as a socket has
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}

@@ -144,7 +144,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p[:min(len(p), c.left)])
 	if c.left -= n; c.left == 0 {
 		_ = c.Conn.(*net.TCPConn).SetLinger(0)
-		_ = c.Conn.Close()
+		_ = c.Close()
 		return n, io.ErrClosedPipe
 	}
 	return n, err

@@ -44,7 +44,7 @@ func (t *transport) writeNow(b *batch) (n int, err error) {
 		file = b.file()
 	}
 	if file >= 0 {
-		n, err = t.direct.WriteFile(file, b.size)
+		n, err = t.direct.WriteFile(file, b.step, &b.direct)
 	} else {
 		n, err = t.direct.Write(b.step, &b.direct, false)
 	}

@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -22,7 +23,7 @@ type Writer struct {
 	once    func(fd uintptr)
 	waiting func(fd uintptr) bool
 	vectors []unix.Iovec
-	// file is what is sent in place of the vectors if it is not 0, fileSize bytes
+	// file is what is sent in place of the vectors if fileSize is not 0, so many bytes
 	// from its beginning.
 	file, fileSize int
 	offset         int64
@@ -75,21 +76,34 @@ func (d *Writer) Write(step net.Buffers, memory *Vectors, wait bool) (int, error
 	return d.n, err
 }
 
-// WriteFile is Write for a file of [Pages] and its size; it does not wait.
-func (d *Writer) WriteFile(file, size int) (int, error) {
+// WriteFile is Write for a step that a file of [Pages] has as well; it does not
+// wait. What cannot be sent from a file is written: a filter of system calls may
+// refuse one and not the other, or there is no memory for what sendfile needs.
+func (d *Writer) WriteFile(file int, step net.Buffers, memory *Vectors) (int, error) {
+	size := 0
+	for _, v := range step {
+		size += len(v)
+	}
 	d.file, d.fileSize, d.offset, d.n, d.errno = file, size, 0, 0, 0
 	err := d.raw.Control(d.once)
-	d.file = 0
-	if err == nil && d.errno != 0 {
+	d.fileSize = 0
+	if err == nil && d.errno == 0 {
+		return d.n, nil
+	}
+	if err == nil {
 		err = os.NewSyscallError("sendfile", d.errno)
 	}
-	return d.n, err
+	n, again := d.Write(step, memory, false)
+	if again != nil { // a socket tells of some errors once, here the first time
+		return n, fmt.Errorf("%w, then %w", err, again)
+	}
+	return n, nil
 }
 
 // send writes one vector with a call of its own, which the kernel has less work
 // with: it is what nearly all viewers get in a pass.
 func (d *Writer) send(fd uintptr) (n uintptr, errno syscall.Errno) {
-	if d.file != 0 {
+	if d.fileSize != 0 {
 		n, _, errno = syscall.RawSyscall6(syscall.SYS_SENDFILE, fd, uintptr(d.file),
 			uintptr(unsafe.Pointer(&d.offset)), uintptr(d.fileSize), 0, 0) // #nosec G103
 		return n, errno

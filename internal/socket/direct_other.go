@@ -18,4 +18,4 @@ func NewWriter(net.Conn) *Writer { return nil }
 func (*Writer) Write(net.Buffers, *Vectors, bool) (int, error) { panic("no direct writes") }
 
 // WriteFile is not called where there is no Writer.
-func (*Writer) WriteFile(int, int) (int, error) { panic("no direct writes") }
+func (*Writer) WriteFile(int, net.Buffers, *Vectors) (int, error) { panic("no direct writes") }

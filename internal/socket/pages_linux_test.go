@@ -4,6 +4,7 @@ package socket
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -59,6 +60,7 @@ func fileOf(t *testing.T, p *Pages, front, shared, end []byte) int {
 func TestFilesAreSentWithoutTheirDescriptor(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
+	var memory Vectors
 	var pages Pages
 	shared := pattern(30_001)
 	for _, c := range []struct{ front, end string }{{"", ""}, {"7531\r\n", "\r\n"}, {"\x82\x7e", ""}} {
@@ -67,7 +69,7 @@ func TestFilesAreSentWithoutTheirDescriptor(t *testing.T) {
 		if again := pages.File([]byte(c.front), shared, []byte(c.end)); again != file {
 			t.Errorf("asked again, the file is %d, and was %d", again, file)
 		}
-		if n, err := w.WriteFile(file, len(want)); n != len(want) || err != nil {
+		if n, err := w.WriteFile(file, net.Buffers{want}, &memory); n != len(want) || err != nil {
 			t.Fatalf("wrote %d of %d, %v", n, len(want), err)
 		}
 		pages.Close()
@@ -87,13 +89,14 @@ func TestFilesAreSentWithoutTheirDescriptor(t *testing.T) {
 func TestFilesAreSentAsFarAsTheSocketTakesThem(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
+	var memory Vectors
 	var pages Pages
 	defer pages.Close()
 	shared := pattern(200_003)
 	file := fileOf(t, &pages, nil, shared, nil)
 	sent := 0
 	for {
-		n, err := w.WriteFile(file, len(shared))
+		n, err := w.WriteFile(file, net.Buffers{shared}, &memory)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,12 +116,11 @@ func TestFilesAreSentAsFarAsTheSocketTakesThem(t *testing.T) {
 		}
 		got = got[n:]
 	}
-	var memory Vectors
 	if n, err := w.Write(net.Buffers{[]byte("x")}, &memory, true); n != 1 || err != nil {
 		t.Errorf("behind a file, %d bytes were written, %v", n, err)
 	}
 	_ = server.CloseWrite()
-	if n, err := w.WriteFile(file, len(shared)); n != 0 || err == nil {
+	if n, err := w.WriteFile(file, net.Buffers{shared}, &memory); n != 0 || err == nil {
 		t.Errorf("a closed socket took %d bytes, %v", n, err)
 	}
 }
@@ -202,15 +204,75 @@ func TestAFileThatIsThereAllocatesNothing(t *testing.T) {
 	server, client := pair(t)
 	go func() { _, _ = io.Copy(io.Discard, client) }()
 	w := NewWriter(server)
+	var memory Vectors
 	var pages Pages
 	defer pages.Close()
 	front, shared := []byte("front"), make([]byte, minPages)
 	fileOf(t, &pages, front, shared, nil)
+	step := net.Buffers{front, shared}
 	if allocs := testing.AllocsPerRun(100, func() {
-		if _, err := w.WriteFile(pages.File(front, shared, nil), len(front)+len(shared)); err != nil {
+		if _, err := w.WriteFile(pages.File(front, shared, nil), step, &memory); err != nil {
 			t.Fatal(err)
 		}
 	}); allocs != 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// TestWhatCannotBeSentFromAFileIsWritten has sendfile refuse the file, as a filter of
+// system calls does: it is none, or has no bytes to be read.
+func TestWhatCannotBeSentFromAFileIsWritten(t *testing.T) {
+	server, client := pair(t)
+	w := NewWriter(server)
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	directory, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _, _ = unix.Close(pipe[0]), unix.Close(pipe[1]), unix.Close(directory) }()
+	var memory Vectors
+	step := net.Buffers{[]byte("front"), pattern(9000), []byte("end")}
+	want := bytes.Join(step, nil)
+	for name, file := range map[string]int{"a pipe": pipe[0], "for writing only": pipe[1], "a directory": directory, "no descriptor": 1 << 20} {
+		if n, err := w.WriteFile(file, step, &memory); n != len(want) || err != nil {
+			t.Fatalf("%s: %d of %d bytes, %v", name, n, len(want), err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: other bytes came than were written, %v", name, err)
+		}
+	}
+}
+
+// TestTheFirstErrorOfASocketIsTold has the socket tell of its end once.
+func TestTheFirstErrorOfASocketIsTold(t *testing.T) {
+	server, client := pair(t)
+	w := NewWriter(server)
+	var memory Vectors
+	var pages Pages
+	defer pages.Close()
+	shared := pattern(minPages)
+	file := fileOf(t, &pages, nil, shared, nil)
+	if err := client.SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	_ = client.Close()
+	// A read would take the error, so that only the poller can tell.
+	raw, err := server.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		for n := 0; n == 0; {
+			n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.WriteFile(file, net.Buffers{shared}, &memory); n != 0 || !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }

@@ -36,7 +36,8 @@ type Pages struct{ newest atomic.Pointer[sheet] }
 type sheet struct {
 	front, shared, end []byte
 	asked              atomic.Int32
-	// file is 0 as long as there is none.
+	// file is one more than the descriptor, which may be 0, and 0 as long as there is
+	// none.
 	file  atomic.Int32
 	next  *sheet
 	count int
@@ -54,7 +55,7 @@ func (p *Pages) File(front, shared, end []byte) int {
 		return -1
 	}
 	if file := s.file.Load(); file > 0 {
-		return int(file)
+		return int(file) - 1
 	}
 	if s.asked.Add(1) != worthPages {
 		return -1
@@ -63,7 +64,7 @@ func (p *Pages) File(front, shared, end []byte) int {
 	if err != nil {
 		return -1 // there are other ways
 	}
-	s.file.Store(int32(file)) // #nosec G115 -- a descriptor
+	s.file.Store(int32(file) + 1) // #nosec G115 -- a descriptor
 	return file
 }
 
@@ -129,7 +130,7 @@ func (s *sheet) write() (file int, err error) {
 func (p *Pages) Close() {
 	for s := p.newest.Swap(nil); s != nil; s = s.next {
 		if file := s.file.Load(); file > 0 {
-			_ = unix.Close(int(file))
+			_ = unix.Close(int(file) - 1)
 		}
 	}
 }

@@ -276,3 +276,41 @@ func TestTheFirstErrorOfASocketIsTold(t *testing.T) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }
+
+// TestTheFirstDescriptorIsOneAsAnyOther starts without standard input.
+func TestTheFirstDescriptorIsOneAsAnyOther(t *testing.T) {
+	server, client := pair(t) // before there is a gap
+	input, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(0)
+	defer func() {
+		if err := unix.Dup3(input, 0, 0); err != nil {
+			t.Error(err)
+		}
+		_ = unix.Close(input)
+	}()
+	w := NewWriter(server)
+	var memory Vectors
+	var pages Pages
+	shared := pattern(minPages)
+	for range 2 {
+		file := fileOf(t, &pages, nil, shared, nil)
+		if again := pages.File(nil, shared, nil); file != 0 || again != file {
+			t.Errorf("the file is %d, and %d when asked for again", file, again)
+		}
+		// The step says what is asked for, and the file has it.
+		if n, err := w.WriteFile(file, net.Buffers{make([]byte, minPages)}, &memory); n != minPages || err != nil {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		got := make([]byte, minPages)
+		if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, shared) {
+			t.Errorf("it was not the file that was sent, %v", err)
+		}
+		pages.Close()
+		if n := mediaFiles(t); n != 0 {
+			t.Fatalf("%d files are open", n)
+		}
+	}
+}

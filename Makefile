@@ -79,6 +79,7 @@ cross: ## compile for the systems that the tests do not run on
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -o /dev/null .
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build -trimpath -o /dev/null .
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm $(GO) build -trimpath -o /dev/null .
+	CGO_ENABLED=0 GOOS=linux GOARCH=386 $(GO) build -trimpath -o /dev/null .
 
 dist: ## build the files of a release in ./dist; VERSION=v1.2.3 if git does not say it
 	$(GO) run ./release

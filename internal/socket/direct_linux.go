@@ -111,7 +111,7 @@ func (d *Writer) send(fd uintptr) (n uintptr, errno syscall.Errno) {
 	// The vectors and what they point to are held by d and the batch.
 	if len(d.vectors) == 1 {
 		v := &d.vectors[0]
-		n, _, errno = syscall.RawSyscall6(syscall.SYS_SENDTO, fd,
+		n, _, errno = syscall.RawSyscall6(unix.SYS_SENDTO, fd,
 			uintptr(unsafe.Pointer(v.Base)), uintptr(v.Len), unix.MSG_NOSIGNAL, 0, 0) // #nosec G103
 		return n, errno
 	}

@@ -284,3 +284,51 @@ func (r *reader) Wake(pages stream.Pages) {
 	time.Sleep(time.Millisecond)
 	r.had, r.late = pages != nil, r.pages.closed > 0
 }
+
+// TestPagesAreClosedBehindAPanic has one viewer panic while the others are served by
+// another goroutine, who must have their pages for as long as they need them.
+func TestPagesAreClosedBehindAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
+		p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		var pages countedPages
+		f := fan{publication: p, parts: 2, pages: &pages}
+		var served []*reader
+		for i := range 2 * partSize {
+			var v stream.Viewer = panicking{}
+			if i >= partSize {
+				r := &reader{pages: &pages}
+				served = append(served, r)
+				v = r
+			}
+			if _, err := registry.Subscribe("live", "", publisher{}, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("there was no panic")
+				}
+			}()
+			f.pass()
+		}()
+		for _, r := range served {
+			if !r.had || r.late {
+				t.Fatalf("a viewer had pages: %v, after they were closed: %v", r.had, r.late)
+			}
+		}
+		if pages.closed != 1 {
+			t.Errorf("the pages were closed %d times", pages.closed)
+		}
+	})
+}
+
+// panicking is a viewer that nobody can serve.
+type panicking struct{}
+
+func (panicking) Wake(stream.Pages) { panic("a fault") }

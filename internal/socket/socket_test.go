@@ -22,22 +22,22 @@ type wrapped struct{ net.Conn }
 func (w wrapped) NetConn() net.Conn { return w.Conn }
 
 // pair returns both ends of a TCP connection.
-func pair(t *testing.T) (server, client *net.TCPConn) {
-	t.Helper()
+func pair(tb testing.TB) (server, client *net.TCPConn) {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
 	out, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	in, err := l.Accept()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = out.Close(); _ = in.Close() })
+	tb.Cleanup(func() { _ = out.Close(); _ = in.Close() })
 	return in.(*net.TCPConn), out.(*net.TCPConn)
 }
 

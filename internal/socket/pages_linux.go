@@ -4,7 +4,9 @@ package socket
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -101,9 +103,18 @@ func (s *sheet) is(front, shared, end []byte) bool {
 // hugePages reports whether files in memory are made of pages as large as 2 MiB. A
 // viewer that has stopped reading would hold on to one for each batch on its way.
 var hugePages = sync.OnceValue(func() bool {
-	setting, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
-	return err == nil && (bytes.Contains(setting, []byte("[always]")) || bytes.Contains(setting, []byte("[force]")))
+	return hugePagesIn(os.DirFS("/sys/kernel/mm/transparent_hugepage"))
 })
+
+// hugePagesIn looks at the settings, of which there is also one for each size since
+// Linux 6.11. Those that ask for the size of the file do not matter: it is small.
+func hugePagesIn(settings fs.FS) bool {
+	names, _ := fs.Glob(settings, "hugepages-*/shmem_enabled")
+	return slices.ContainsFunc(append(names, "shmem_enabled"), func(name string) bool {
+		setting, err := fs.ReadFile(settings, name)
+		return err == nil && (bytes.Contains(setting, []byte("[always]")) || bytes.Contains(setting, []byte("[force]")))
+	})
+}
 
 // write makes the file.
 func (s *sheet) write() (file int, err error) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -311,6 +312,33 @@ func TestTheFirstDescriptorIsOneAsAnyOther(t *testing.T) {
 		pages.Close()
 		if n := mediaFiles(t); n != 0 {
 			t.Fatalf("%d files are open", n)
+		}
+	}
+}
+
+func TestFilesOfHugePagesAreNotMade(t *testing.T) {
+	for name, c := range map[string]struct {
+		all, small, large string
+		huge              bool
+	}{
+		"never":              {"always within_size advise [never] deny force", "", "", false},
+		"always":             {"[always] within_size advise never deny force", "", "", true},
+		"forced":             {"always within_size advise never deny [force]", "", "", true},
+		"large files":        {"always [within_size] advise never deny force", "", "", false},
+		"as all":             {"always within_size advise [never] deny force", "always inherit within_size advise [never]", "always [inherit] within_size advise never", false},
+		"always of one size": {"always within_size advise [never] deny force", "always inherit within_size advise [never]", "[always] inherit within_size advise never", true},
+		"no settings":        {"", "", "", false},
+	} {
+		settings := fstest.MapFS{}
+		for file, setting := range map[string]string{
+			"shmem_enabled": c.all, "hugepages-64kB/shmem_enabled": c.small, "hugepages-2048kB/shmem_enabled": c.large,
+		} {
+			if setting != "" {
+				settings[file] = &fstest.MapFile{Data: []byte(setting + "\n")}
+			}
+		}
+		if huge := hugePagesIn(settings); huge != c.huge {
+			t.Errorf("%s: %v, want %v", name, huge, c.huge)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package socket
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"slices"
@@ -121,7 +122,12 @@ func (s *sheet) write() (file int, err error) {
 	if hugePages() {
 		return 0, unix.EOPNOTSUPP
 	}
-	file, err = unix.MemfdCreate("media", unix.MFD_CLOEXEC)
+	// Hardened systems insist on files that are not to be executed, and Linux before
+	// 6.3 does not know of them.
+	file, err = unix.MemfdCreate("media", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) {
+		file, err = unix.MemfdCreate("media", unix.MFD_CLOEXEC)
+	}
 	if err != nil {
 		return 0, os.NewSyscallError("memfd_create", err)
 	}

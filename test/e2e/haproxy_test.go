@@ -97,7 +97,7 @@ func TestClientsOfHAProxyHaveTheirOwnAddress(t *testing.T) {
 				publisher, players = "127.0.4.1", []string{"127.0.4.2", "127.0.4.3"}
 				wrap = func(conn *net.TCPConn) (io.ReadWriter, error) { return tls.Client(conn, ca.Config()), nil }
 			}
-			addr := freeAddr(t)
+			addr, _ := stage.FreeAddr(t, "127.0.0.1")
 			startHAProxy(t, documentedBalancer(t, addr, server, server), addr)
 			dial := func(from string) *stage.Client {
 				c, err := stage.DialThroughFrom(t, from, addr, wrap)
@@ -128,7 +128,7 @@ func TestHAProxyKeepsEverybodyOnOneServer(t *testing.T) {
 	one, oneAdmin := startBehind(t, "LOG_DEBUG=YES")
 	two, twoAdmin := startBehind(t, "LOG_DEBUG=YES")
 	started := len(two.Log.All())
-	addr := freeAddr(t)
+	addr, _ := stage.FreeAddr(t, "127.0.0.1")
 	startHAProxy(t, documentedBalancer(t, addr, balanced{one.Addr, oneAdmin}, balanced{two.Addr, twoAdmin}), addr)
 	publish := func(s *stage.Server, nth int) *stage.Journal[rtmp.Message] {
 		t.Helper()
@@ -169,7 +169,8 @@ func TestChecksOfHAProxyThatOnlyConnectAreNotLogged(t *testing.T) {
 	t.Parallel()
 	s, admin := startBehind(t)
 	before := len(s.Log.All())
-	server, addr := balanced{s.Addr, admin}, freeAddr(t)
+	server := balanced{s.Addr, admin}
+	addr, _ := stage.FreeAddr(t, "127.0.0.1")
 	config := documentedBalancer(t, addr, server, server)
 	config = strings.ReplaceAll(config, "    option httpchk GET /readyz\n", "")
 	startHAProxy(t, strings.ReplaceAll(config, " port "+admin, ""), addr)

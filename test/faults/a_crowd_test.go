@@ -131,7 +131,7 @@ func TestSilentTLSClientsKeepNobodyWaiting(t *testing.T) {
 	start := time.Now()
 	c, err := dial(f, canaryHost, f.server.SecureAddr(), f.issuer.Config())
 	if err == nil {
-		err = c.Start(canaryChannel, "key", stage.Watching)
+		err = c.Start(stage.CanaryChannel, "key", stage.Watching)
 	}
 	if err != nil || time.Since(start) > late {
 		f.Errorf("nobody can join by TLS: %v after %v", err, time.Since(start))
@@ -160,7 +160,7 @@ func session(role string) []byte {
 	say(1, role, nil, "key")
 	for n := range 3 {
 		if role == "publish" {
-			m := canaryMessage(1, n)
+			m := stage.CanaryMessage(1, n)
 			m.Payload = m.Payload[:200]
 			_ = w.WriteMessage(m)
 		}
@@ -215,7 +215,7 @@ func TestSessionByTheByte(t *testing.T) {
 	n := 0
 	if _, ok := seen.Await(stage.Soon, func(m rtmp.Message) bool {
 		if m.Type == rtmp.TypeVideo {
-			if want := canaryMessage(1, n).Payload[:9]; !bytes.Equal(m.Payload[:9], want) || len(m.Payload) != 200 {
+			if want := stage.CanaryMessage(1, n).Payload[:9]; !bytes.Equal(m.Payload[:9], want) || len(m.Payload) != 200 {
 				f.Errorf("message %d came as %x", n, m.Payload)
 			}
 			n++

@@ -60,7 +60,7 @@ func (f *fault) joinsAtOnce() {
 	start := time.Now()
 	c, err := dial(f, canaryHost, f.server.Addr, nil)
 	if err == nil {
-		err = c.Start(canaryChannel, "key", stage.Watching)
+		err = c.Start(stage.CanaryChannel, "key", stage.Watching)
 	}
 	if err != nil {
 		f.Errorf("nobody can join: %v", err)

@@ -114,12 +114,12 @@ func TestSatellites(t *testing.T) {
 	discarding.Go(func() { _, _ = io.Copy(io.Discard, publisher.Conn) })
 	n := 25 * f.scale(5, 60)
 	for i := range n {
-		m := canaryMessage(publisher.Stream, i)
+		m := stage.CanaryMessage(publisher.Stream, i)
 		m.Payload = m.Payload[:2000]
 		if err := publisher.WriteMessage(m); err != nil {
 			f.Fatal(err)
 		}
-		stage.Pause(f.bounded(), canaryEvery)
+		stage.Pause(f.bounded(), stage.CanaryEvery)
 	}
 	got := 0
 	if _, ok := seen.Await(2*stage.Soon, func(m rtmp.Message) bool {

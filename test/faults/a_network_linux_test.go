@@ -33,7 +33,7 @@ func TestPeersWhoseCableIsPulledAreMissed(t *testing.T) {
 	t.Parallel()
 	f := beginIn(t, "A6 A7", stage.NewNetwork(t))
 	publisher, player := f.afar(), f.afar()
-	if err := player.Start(canaryChannel, "key", stage.Watching); err != nil {
+	if err := player.Start(stage.CanaryChannel, "key", stage.Watching); err != nil {
 		f.Fatal(err)
 	}
 	player.Record()
@@ -42,7 +42,7 @@ func TestPeersWhoseCableIsPulledAreMissed(t *testing.T) {
 	}
 	publisher.Record()
 	for n := range 25 {
-		if err := publisher.WriteMessage(canaryMessage(publisher.Stream, n)); err != nil {
+		if err := publisher.WriteMessage(stage.CanaryMessage(publisher.Stream, n)); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestLostPacketsCostWholeGroupsOnly(t *testing.T) {
 			t.Parallel()
 			f := beginIn(t, "A11", stage.NewNetwork(t))
 			viewer := f.afar()
-			if err := viewer.Start(canaryChannel, "key", stage.Watching); err != nil {
+			if err := viewer.Start(stage.CanaryChannel, "key", stage.Watching); err != nil {
 				f.Fatal(err)
 			}
 			f.network.Lose(percent)

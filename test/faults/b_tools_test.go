@@ -49,8 +49,8 @@ func (f *fault) attack(n int, to attackState) (*attacker, error) {
 	case asPublisher:
 		err = c.Start(a.channel, "key", stage.Publishing)
 	case asPlayer:
-		a.channel = canaryChannel
-		err = c.Start(canaryChannel, "key", stage.Watching)
+		a.channel = stage.CanaryChannel
+		err = c.Start(stage.CanaryChannel, "key", stage.Watching)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", to, err)

@@ -350,7 +350,7 @@ func TestNobodyEndsAnothersStream(t *testing.T) {
 			for _, name := range []string{
 				"releaseStream", "FCPublish", "FCUnpublish", "closeStream", "deleteStream", "FCUnsubscribe", "releaseStream",
 			} {
-				for _, arg := range []any{"key", canaryChannel, canaryChannel + "/key", "/" + canaryChannel + "/key", 2.0, 99.0} {
+				for _, arg := range []any{"key", stage.CanaryChannel, stage.CanaryChannel + "/key", "/" + stage.CanaryChannel + "/key", 2.0, 99.0} {
 					m := rtmp.Command{Name: name, Transaction: float64(2 + said.Load()), Args: []any{arg}}.Message(0)
 					_ = a.WriteMessage(m)
 					said.Add(1)
@@ -365,7 +365,7 @@ func TestNobodyEndsAnothersStream(t *testing.T) {
 	start := time.Now()
 	f.canary.await(10)
 	f.figure("10 messages of the canary in", time.Since(start).Round(time.Millisecond))
-	if line := f.server.AwaitLine("msg=publish", "channel="+canaryChannel); line == "" {
+	if line := f.server.AwaitLine("msg=publish", "channel="+stage.CanaryChannel); line == "" {
 		f.Error("the canary was never live")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // guess has a client play a channel with a key, and returns what it is told and how
@@ -128,7 +129,7 @@ func TestGuessingKeys(t *testing.T) {
 	start := time.Now()
 	answers := make(map[string]int)
 	for i := range n {
-		told, _, err := f.guess(guesser, canaryChannel, fmt.Sprint("guess", i))
+		told, _, err := f.guess(guesser, stage.CanaryChannel, fmt.Sprint("guess", i))
 		if err != nil || told == "" {
 			f.Fatalf("guess %d: %q, %v", i, told, err)
 		}
@@ -146,10 +147,10 @@ func TestGuessingKeys(t *testing.T) {
 	if len(answers) != 1 {
 		f.Errorf("guesses that are not looked at are told apart: %v", answers)
 	}
-	if told, _, err := f.guess(guesser, canaryChannel, "key"); err == nil && told == "" && time.Since(start) < 4*time.Second {
+	if told, _, err := f.guess(guesser, stage.CanaryChannel, "key"); err == nil && told == "" && time.Since(start) < 4*time.Second {
 		f.Error("the right key is found at last")
 	}
-	if told, _, err := f.guess(guesser+1, canaryChannel, "key"); err != nil || told != "" {
+	if told, _, err := f.guess(guesser+1, stage.CanaryChannel, "key"); err != nil || told != "" {
 		f.Errorf("another address may not play: %q, %v", told, err)
 	}
 	f.joinsAtOnce()

@@ -50,7 +50,7 @@ func TestNamesThatInject(t *testing.T) {
 	f.figure("names", len(names))
 	f.wantEnded("invalid channel or key", 3*len(names))
 	for _, e := range b.Events.All() {
-		if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`).MatchString(e.Channel+e.Key) || e.Channel != canaryChannel && e.Channel != "good" {
+		if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`).MatchString(e.Channel+e.Key) || e.Channel != stage.CanaryChannel && e.Channel != "good" {
 			f.Errorf("the backend was asked for %q/%q", e.Channel, e.Key)
 		}
 	}

@@ -27,7 +27,7 @@ func TestOnePublisherWinsEachRace(t *testing.T) {
 	t.Parallel()
 	var b *stage.Backend
 	b = stage.StartBackend(t, "", func(w http.ResponseWriter, e stage.Event) {
-		if e.Event == "start" && e.Channel != canaryChannel {
+		if e.Event == "start" && e.Channel != stage.CanaryChannel {
 			stage.Pause(t.Context(), rand.N(200*time.Millisecond))
 		}
 		b.Accept(w, e)
@@ -57,7 +57,7 @@ func TestOnePublisherWinsEachRace(t *testing.T) {
 // stopped waits until each start of a race that a backend accepted has stopped, and
 // wants no stop without a start and no stop twice. It returns how many there were.
 func stopped(b *stage.Backend) (starts int, err error) {
-	mine := func(d stage.Deed) bool { return d.Channel != canaryChannel }
+	mine := func(d stage.Deed) bool { return d.Channel != stage.CanaryChannel }
 	for _, d := range b.Ledger.All() {
 		if mine(d) && d.Kind == stage.DeedAccepted {
 			starts++

@@ -15,7 +15,7 @@ func TestASlowPlayerMissesWholeGroups(t *testing.T) {
 	t.Parallel()
 	f := beginIn(t, "D2", stage.NewNetwork(t))
 	viewer := f.afar()
-	if err := viewer.Start(canaryChannel, "key", stage.Watching); err != nil {
+	if err := viewer.Start(stage.CanaryChannel, "key", stage.Watching); err != nil {
 		f.Fatal(err)
 	}
 	f.network.Narrow(1500) // of 4000

@@ -25,7 +25,7 @@ func TestPlayersThatTalk(t *testing.T) {
 	var running sync.WaitGroup
 	var said atomic.Int64
 	for i := range n { // within what is fine: an acknowledgement for each 64 KiB, and pings
-		c := f.watches(i, canaryChannel)
+		c := f.watches(i, stage.CanaryChannel)
 		seen := c.Record()
 		running.Go(func() {
 			for k := uint32(0); stage.Pause(ctx, 125*time.Millisecond); k++ {
@@ -52,7 +52,7 @@ func TestPlayersThatTalk(t *testing.T) {
 	}
 	const noise = 2 // players that send media of their own, 1 MB/s of it
 	for i := range noise {
-		c := f.watches(n+i, canaryChannel)
+		c := f.watches(n+i, stage.CanaryChannel)
 		c.Record()
 		running.Go(func() {
 			_, err := show{size: 20_000, every: 20 * time.Millisecond}.run(ctx, c)
@@ -85,7 +85,7 @@ func TestPlayersThatTalk(t *testing.T) {
 func (f *fault) floods(reason string, say func(c *stage.Client, n int) error) {
 	f.Helper()
 	before := f.ended(reason)
-	c := f.watches(400, canaryChannel)
+	c := f.watches(400, stage.CanaryChannel)
 	c.Record()
 	start, said := time.Now(), 0
 	for time.Since(start) < stage.Soon && say(c, said) == nil {
@@ -116,7 +116,7 @@ func TestPlayersThatChangeTheirMind(t *testing.T) {
 	}
 	for name, say := range kinds {
 		f.floods("too many control messages", say)
-		c := f.watches(1, canaryChannel)
+		c := f.watches(1, stage.CanaryChannel)
 		seen := c.Record()
 		flips := f.scale(20, 400)
 		if name != "pause" {

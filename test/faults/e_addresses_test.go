@@ -37,7 +37,7 @@ func TestSettingsThatCannotBeUsedStartNothing(t *testing.T) {
 	}
 	list := strings.Repeat("192.0.2.1, 2001:db8::/32,", 5000) + " ::ffff:127.0.0.2 "
 	one := begin(t, "E4", "RTMP_PLAY_WHITELIST="+canaryHost+","+list)
-	c, err := stage.TryPlay(t, "127.0.0.2", one.server.Addr, canaryChannel+"/key")
+	c, err := stage.TryPlay(t, "127.0.0.2", one.server.Addr, stage.CanaryChannel+"/key")
 	if err != nil {
 		f.Errorf("an address in a list of ten thousand: %v", err)
 	} else {

@@ -202,7 +202,7 @@ func TestTLSWithoutAGoodbye(t *testing.T) {
 	crowd(n, func(i int) {
 		c, err := dial(f, host(i), f.server.SecureAddr(), f.issuer.Config())
 		if err == nil {
-			err = c.Start(canaryChannel, "key", stage.Watching)
+			err = c.Start(stage.CanaryChannel, "key", stage.Watching)
 		}
 		if err != nil {
 			f.Error(err)

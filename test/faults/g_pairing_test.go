@@ -93,7 +93,7 @@ func TestEndByKillIsToldByTheNextServer(t *testing.T) {
 	b := startBackend(t, (*stage.Backend).Accept)
 	told := func() (n int) {
 		for _, e := range b.Events.All() {
-			if e.Channel != canaryChannel {
+			if e.Channel != stage.CanaryChannel {
 				n++
 			}
 		}

@@ -18,7 +18,7 @@ func newBackend(t *testing.T, host string, answer func(*stage.Backend, http.Resp
 	t.Helper()
 	b := stage.NewBackend(t, host)
 	b.Answer = func(w http.ResponseWriter, e stage.Event) {
-		if e.Channel == canaryChannel {
+		if e.Channel == stage.CanaryChannel {
 			b.Accept(w, e)
 			return
 		}
@@ -38,7 +38,7 @@ func startBackend(t *testing.T, answer func(*stage.Backend, http.ResponseWriter,
 // others leaves the canary out.
 func others(deeds []stage.Deed) (list []stage.Deed) {
 	for _, d := range deeds {
-		if d.Channel != canaryChannel {
+		if d.Channel != stage.CanaryChannel {
 			list = append(list, d)
 		}
 	}
@@ -58,7 +58,7 @@ func awaitPairs(t *testing.T, b *stage.Backend, within time.Duration) {
 	accepted, open := 0, make(map[string]bool)
 	_, ok := b.Ledger.Await(within, func(d stage.Deed) bool {
 		switch {
-		case d.Channel == canaryChannel:
+		case d.Channel == stage.CanaryChannel:
 		case d.Kind == stage.DeedAccepted:
 			accepted++
 			open[d.ID] = true

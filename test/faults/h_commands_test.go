@@ -150,7 +150,7 @@ func TestKillSessionWaitsForNobody(t *testing.T) {
 		}
 	}
 	for i := range 400 { // 8 MB, more than the kernels take
-		m := canaryMessage(publisher.Stream, i)
+		m := stage.CanaryMessage(publisher.Stream, i)
 		if err := publisher.WriteMessage(m); err != nil {
 			t.Fatal(err)
 		}

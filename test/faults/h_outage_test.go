@@ -82,7 +82,7 @@ func TestStreamDoesNotNoticeThatRedisIsFrozen(t *testing.T) {
 		f.server.AwaitLines(1, 20*time.Second+stage.Soon, stage.RedisLost)
 		f.figure("noticed after", time.Since(frozen).Round(100*time.Millisecond))
 	} else {
-		f.canary.await(int64(3 * time.Second / canaryEvery))
+		f.canary.await(int64(3 * time.Second / stage.CanaryEvery))
 	}
 	if _, err := stage.TryPublish(t, "", f.server.Addr, "second/key"); err != nil {
 		t.Errorf("a publisher while Redis is frozen: %v", err)
@@ -127,7 +127,7 @@ func TestRedisThatCannotBeUsedIsLeftAlone(t *testing.T) {
 			_, port, _ := net.SplitHostPort(l.Addr().String())
 			f := begin(t, "H4", "REDIS_USE=YES", "REDIS_HOST=127.0.0.1", "REDIS_PORT="+port, "REDIS_PASSWORD=something")
 			f.server.AwaitLine(stage.RedisLost)
-			f.canary.await(int64(3 * time.Second / canaryEvery))
+			f.canary.await(int64(3 * time.Second / stage.CanaryEvery))
 			f.figure("attempts", attempts.Load())
 			if n := attempts.Load(); n < 2 || n > 15 { // pauses of 100 ms, 200 ms and so on, of which half may be taken off
 				t.Errorf("there were %d attempts", n)
@@ -155,7 +155,7 @@ func TestCommandsWhileRedisIsAwayAreLost(t *testing.T) {
 	if n := f.metric("rtmp_redis_connected"); n != 0 {
 		t.Errorf("rtmp_redis_connected is %v", n)
 	}
-	f.canary.await(int64(2 * time.Second / canaryEvery))
+	f.canary.await(int64(2 * time.Second / stage.CanaryEvery))
 	away := time.Since(start)
 	if answers := r.Order("AUTH another", `CONFIG SET requirepass ""`); !slices.Equal(answers, []string{"+OK", "+OK"}) {
 		t.Errorf("redis answers %q", answers)

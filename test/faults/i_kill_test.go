@@ -91,7 +91,7 @@ func (k *killed) crowd() (leave func()) {
 					continue
 				}
 				told.Add(1)
-				for n := 0; stage.Pause(ctx, canaryEvery) && c.WriteMessage(canaryMessage(c.Stream, n)) == nil; n++ {
+				for n := 0; stage.Pause(ctx, stage.CanaryEvery) && c.WriteMessage(stage.CanaryMessage(c.Stream, n)) == nil; n++ {
 				}
 				_ = c.Conn.Close()
 			}

@@ -35,7 +35,7 @@ func TestAServerShortOfMemoryKeepsItsSessions(t *testing.T) {
 	for i := range stalledPlayers {
 		c, err := dial(f, host(i), f.server.Addr, nil)
 		if err == nil {
-			err = errors.Join(c.Start(canaryChannel, "key", stage.Watching), c.Conn.SetReadBuffer(4<<10))
+			err = errors.Join(c.Start(stage.CanaryChannel, "key", stage.Watching), c.Conn.SetReadBuffer(4<<10))
 		}
 		if err != nil {
 			f.Fatal(err)
@@ -89,7 +89,7 @@ func TestAServerShortOfMemoryKeepsItsSessions(t *testing.T) {
 func (f *fault) awaitWelcome() {
 	f.Helper()
 	for start := time.Now(); time.Since(start) < 2*stage.Soon; stage.Pause(f.Context(), 50*time.Millisecond) {
-		if c, err := dial(f, canaryHost, f.server.Addr, nil); err == nil && c.Start(canaryChannel, "key", stage.Watching) == nil {
+		if c, err := dial(f, canaryHost, f.server.Addr, nil); err == nil && c.Start(stage.CanaryChannel, "key", stage.Watching) == nil {
 			_ = c.Conn.Close()
 			return
 		}

@@ -91,7 +91,7 @@ func (b *busyServer) stall(channel string) {
 	}
 	publisher := b.must(host(2), channel, stage.Publishing)
 	for n := range 400 { // 8 MB
-		if err := publisher.WriteMessage(canaryMessage(publisher.Stream, n)); err != nil {
+		if err := publisher.WriteMessage(stage.CanaryMessage(publisher.Stream, n)); err != nil {
 			b.Fatal(err)
 		}
 	}

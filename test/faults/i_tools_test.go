@@ -65,7 +65,7 @@ func (f *fault) must(from, channel string, how func(*rtmp.Client, uint32, string
 // and returns how many were sent.
 func (m member) feed(ctx context.Context) (sent int) {
 	for ; ctx.Err() == nil; sent++ {
-		one := canaryMessage(m.Stream, sent)
+		one := stage.CanaryMessage(m.Stream, sent)
 		one.Payload = one.Payload[:200]
 		if m.WriteMessage(one) != nil {
 			break
@@ -113,7 +113,7 @@ func (f *fault) pairs(b *stage.Backend) (starts int) {
 		starts = 0
 		clear(open)
 		for _, d := range b.Ledger.All() {
-			if d.Kind == stage.DeedAccepted && d.Channel != canaryChannel {
+			if d.Kind == stage.DeedAccepted && d.Channel != stage.CanaryChannel {
 				starts++
 				open[d.ID] = d.Channel
 			}

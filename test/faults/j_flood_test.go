@@ -25,10 +25,10 @@ const (
 func TestFloodsOfRefusalsDoNotFloodTheLog(t *testing.T) {
 	floods := map[string]func(f *fault, from string){
 		"wrong keys": func(f *fault, from string) {
-			f.refusedAs(from, func(c *stage.Client) { _ = c.Start(canaryChannel, "wrong", stage.Watching) })
+			f.refusedAs(from, func(c *stage.Client) { _ = c.Start(stage.CanaryChannel, "wrong", stage.Watching) })
 		},
 		"a busy channel": func(f *fault, from string) {
-			f.refusedAs(from, func(c *stage.Client) { _ = c.Start(canaryChannel, "key", stage.Publishing) })
+			f.refusedAs(from, func(c *stage.Client) { _ = c.Start(stage.CanaryChannel, "key", stage.Publishing) })
 		},
 		"names that are none": func(f *fault, from string) {
 			f.refusedAs(from, func(c *stage.Client) { _ = c.Start("no name", "key", stage.Publishing) })

@@ -40,7 +40,7 @@ func (f *fault) say(i int, addr, text, repeated string) (took time.Duration, ans
 }
 
 const (
-	httpRequest = "GET /" + canaryChannel + "/key.flv HTTP/1.1\r\nHost: x\r\n"
+	httpRequest = "GET /" + stage.CanaryChannel + "/key.flv HTTP/1.1\r\nHost: x\r\n"
 	openSocket  = httpRequest + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
 		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
@@ -134,7 +134,7 @@ func TestSilentHTTPConnectionsKeepNobodyOut(t *testing.T) {
 		f.Fatal(err)
 	}
 	_ = r.SetReadDeadline(start.Add(stage.Soon))
-	film := make([]byte, 4*canaryBytes)
+	film := make([]byte, 4*stage.CanaryBytes)
 	if _, err := io.ReadFull(r, film); err != nil || !bytes.HasPrefix(film, []byte("HTTP/1.1 200 OK\r\n")) {
 		f.Errorf("a viewer over HTTP got %q, %v", film[:40], err)
 	}

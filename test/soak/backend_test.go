@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // What a backend does with the start and the stop of channels that come and go, in
@@ -109,7 +111,7 @@ func (b *backend) mood(e request) (mood string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	mood = "takes"
-	if !strings.HasPrefix(e.Channel, "standing") && e.Channel != canaryChannel {
+	if !strings.HasPrefix(e.Channel, "standing") && e.Channel != stage.CanaryChannel {
 		switch n := b.random.IntN(1000); {
 		case n < backendHangs:
 			mood = "hangs"

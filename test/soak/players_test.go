@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // firstFrame is the longest that a player of a live channel may wait for something
@@ -131,7 +132,7 @@ func (v *visit) guess() (string, error) {
 func (v *visit) stall() (string, error) {
 	g, err := v.arrive(false)
 	if err == nil {
-		err = g.play(canaryChannel, canaryKey)
+		err = g.play(stage.CanaryChannel, canaryKey)
 	}
 	if err != nil {
 		return "", err

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/test/stage"
 )
 
 // report prints what came of the soak, and judges what may not grow.
-func (s *soak) report(a *samples, c *canary, m series) {
+func (s *soak) report(a *samples, c *stage.Canary, m series) {
 	s.Helper()
 	text := strings.Join([]string{s.summary(a, c, m), s.growths(a), s.visitorTable(), endsTable(m)}, "\n")
 	s.Log("\n" + text)
@@ -27,10 +29,12 @@ func (s *soak) report(a *samples, c *canary, m series) {
 // against. It is reported and not asserted: the machine may have other things to do.
 func delayAllowed(first float64) float64 { return 1.2*first + 5 }
 
-func (s *soak) summary(a *samples, c *canary, m series) string {
+func (s *soak) summary(a *samples, c *stage.Canary, m series) string {
 	starts, open, repeated, _ := s.backend.pairs()
 	connections := a.connections.growth()
-	first, last := c.delay(0), c.delay(4)
+	first, last := c.Delay(0, 5).Seconds()*1e3, c.Delay(4, 5).Seconds()*1e3
+	sent, got := c.Count()
+	missing := int64(len(c.Players))*sent - got
 	plain, secure := s.book.connections[0].Load(), s.book.connections[1].Load()
 	rows := [][2]string{
 		{"seed", fmt.Sprint(s.seed)},
@@ -41,7 +45,7 @@ func (s *soak) summary(a *samples, c *canary, m series) string {
 		{"at a time", fmt.Sprintf("%.0f, %.0f at most", connections.median, connections.most)},
 		{"starts that the callback accepted", fmt.Sprintf("%d, of which %d have no stop and %d stops were repeated", starts, len(open), repeated)},
 		{"canary", fmt.Sprintf("%d messages to each of %d players, %d missing; longest gap %v",
-			c.sent.Load(), len(c.players), c.missing(), c.gap().Round(time.Millisecond))},
+			sent, len(c.Players), missing, c.Gap().Round(time.Millisecond))},
 		{"canary's delay, 99th percentile", fmt.Sprintf("%.1f ms in the first fifth, %.1f ms in the last (%.1f ms wanted)",
 			first, last, delayAllowed(first))},
 	}

@@ -51,7 +51,9 @@ func TestSoak(t *testing.T) {
 	samples := startSamples(s)
 	s.began = time.Now()
 	s.visits(samples)
-	canary.finish()
+	for _, err := range canary.Finish(2 * stage.Soon) {
+		s.Error(err)
+	}
 	standing.finish()
 	s.settle()
 	books := s.audit()

@@ -15,7 +15,7 @@ func (s *Server) Stragglers() []stream.Straggler {
 
 // endBehind ends a viewer that is behind, unless what it holds is about to be freed.
 func (v *viewer) endBehind() bool {
-	if !v.end(ReasonBehind) {
+	if !v.end(stream.ReasonBehind) {
 		return false
 	}
 	// It would hold all that until it has read a goodbye.

@@ -77,16 +77,16 @@ func TestViewersFarthestBehindMakeRoom(t *testing.T) {
 			if c := most.out.conn; c != nil && !errors.Is(c.SetDeadline(time.Time{}), net.ErrClosed) {
 				t.Error("its connection is still open")
 			}
-			o.want(t, "player "+string(most.protocol)+" fast "+string(ReasonBehind))
+			o.want(t, "player "+string(most.protocol)+" fast "+string(stream.ReasonBehind))
 			if n := stream.EndStragglers(f.Stragglers(), 1<<40); n != 1 {
 				t.Errorf("%d viewers were closed, want the last one that is behind", n)
 			}
-			o.want(t, "player http-flv slow "+string(ReasonBehind))
+			o.want(t, "player http-flv slow "+string(stream.ReasonBehind))
 			if n := len(f.Sessions()); n != 3 {
 				t.Errorf("%d viewers are left, want those who keep up and who waits", n)
 			}
 			_ = waits.Close()
-			o.want(t, "player http-flv live "+string(ReasonClientClosed))
+			o.want(t, "player http-flv live "+string(stream.ReasonClientClosed))
 		})
 	}
 }

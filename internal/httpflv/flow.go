@@ -9,6 +9,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/AgustinSRG/rtmp-server/internal/connerr"
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
@@ -127,7 +128,7 @@ func (v *viewer) writeAll(b *batch) error {
 
 // fail ends the viewer because it cannot be written.
 func (v *viewer) fail(err error) {
-	v.cause.CompareAndSwap(nil, &ending{writeReason(err), err})
+	v.cause.CompareAndSwap(nil, &ending{connerr.WriteReason(err), err})
 	v.noteLag()
 	v.out.cut()
 	close(v.done)
@@ -230,7 +231,7 @@ func (v *viewer) fill(b *batch) {
 	}
 	v.place.Note(&v.cursor)
 	if !v.served && v.cursor.Withheld() > 0 && !v.cursor.Playable() {
-		v.end(ReasonNoTrack)
+		v.end(stream.ReasonNoTrack)
 	}
 }
 

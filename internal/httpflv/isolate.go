@@ -1,13 +1,17 @@
 package httpflv
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
+)
 
 // A panic ends the viewer in whose work it happened, and nothing else. Each
 // goroutine of a viewer, each timer and each request defers one of the following.
 
 // panicked ends the viewer because of a panic, and tells the log.
 func (v *viewer) panicked(value any) {
-	v.end(ReasonInternal)
+	v.end(stream.ReasonInternal)
 	v.server.options.Panics.Caught(v.log, value)
 }
 

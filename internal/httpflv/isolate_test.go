@@ -197,7 +197,7 @@ func TestWithoutADescriptorAConnectionIsRefused(t *testing.T) {
 		t.Error("it ended without a reset")
 	}
 	o.want(t, "refused http-flv  out of file descriptors")
-	f.log.await(t, "level=WARN", string(ReasonNoFiles))
+	f.log.await(t, "level=WARN", string(stream.ReasonNoFiles))
 }
 
 func TestNoOptionIsNeededToGuessOrToPanic(t *testing.T) {

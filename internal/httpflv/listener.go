@@ -7,6 +7,7 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // gate is a listener that counts what it accepts, and refuses what is too much
@@ -70,7 +71,7 @@ func (g *gate) admit(nc net.Conn) (admitted *peer) {
 
 // turnDown refuses a connection for which there is no descriptor.
 func (g *gate) turnDown(nc net.Conn) {
-	g.server.turnAway(nc.RemoteAddr().String(), ReasonNoFiles)
+	g.server.turnAway(nc.RemoteAddr().String(), stream.ReasonNoFiles)
 	socket.ResetOnClose(nc)
 	_ = nc.Close()
 }

@@ -15,7 +15,7 @@ type ending struct {
 }
 
 // plain are the reasons that the text of an error adds nothing to.
-var plain = map[stream.Reason]bool{ReasonClientClosed: true, ReasonReset: true, ReasonStalled: true, ReasonPingTimeout: true}
+var plain = map[stream.Reason]bool{stream.ReasonClientClosed: true, stream.ReasonReset: true, stream.ReasonStalled: true, stream.ReasonPingTimeout: true}
 
 // text says more than the reason, or nothing.
 func (e *ending) text() string {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // newcomers are the connections that have had no viewer yet, the oldest first. A
@@ -25,7 +26,7 @@ func (s *Server) welcome(p *peer) {
 		return
 	}
 	if !oldest.told.Swap(true) { // or its request was told of
-		s.turnAway(oldest.RemoteAddr().String(), ReasonMadeRoom)
+		s.turnAway(oldest.RemoteAddr().String(), stream.ReasonMadeRoom)
 	}
 	socket.ResetOnClose(oldest.Conn)
 	_ = oldest.Close()

@@ -75,7 +75,7 @@ func (p *peer) enter() stream.Reason {
 		}
 	}
 	if !p.server.await() {
-		return ReasonShutdown
+		return stream.ReasonShutdown
 	}
 	p.awaited = true
 	p.server.welcome(p)
@@ -97,18 +97,18 @@ func (p *peer) identify() (netip.AddrPort, stream.Reason) {
 	p.identified = true
 	addr, err := access.ClientAddr(p.Conn)
 	if err != nil {
-		p.refused = ReasonProxyHeader
+		p.refused = stream.ReasonProxyHeader
 		return p.addr, p.refused
 	}
 	p.addr = addr
 	limiter := p.server.options.Limiter
 	if !limiter.Allow(addr.Addr()) {
-		p.refused = ReasonHasty
+		p.refused = stream.ReasonHasty
 		return p.addr, p.refused
 	}
 	release, ok := limiter.Acquire(addr.Addr())
 	if !ok {
-		p.refused = ReasonCrowded
+		p.refused = stream.ReasonCrowded
 		return p.addr, p.refused
 	}
 	p.releases = append(p.releases, release)
@@ -155,15 +155,15 @@ func (p *peer) fruitless() stream.Reason {
 	}
 	switch {
 	case errors.Is(failure, access.ErrProxyHeader):
-		return ReasonProxyHeader
+		return stream.ReasonProxyHeader
 	case errors.Is(failure, io.EOF), errors.Is(failure, syscall.ECONNRESET):
 		return ReasonProbe
 	case errors.Is(failure, os.ErrDeadlineExceeded), p.server.now()-p.began >= requestTimeout:
 		return ReasonSlowRequest
 	case p.server.isStopping():
-		return ReasonShutdown
+		return stream.ReasonShutdown
 	case p.secure && !p.spoke.Load():
-		return ReasonTLS
+		return stream.ReasonTLS
 	default:
 		return ReasonBadRequest
 	}

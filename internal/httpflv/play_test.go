@@ -239,7 +239,7 @@ func TestAViewerWhoCanTakeNothingEnds(t *testing.T) {
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		t.Error(err)
 	}
-	f.log.await(t, "msg=end", string(ReasonNoTrack))
+	f.log.await(t, "msg=end", string(stream.ReasonNoTrack))
 }
 
 func TestKillingTheChannelEndsItsViewers(t *testing.T) {
@@ -281,7 +281,7 @@ func TestAShutdownEndsViewers(t *testing.T) {
 				t.Errorf("shutdown: %v", err)
 			}
 			<-read
-			f.log.await(t, "msg=end", string(ReasonShutdown))
+			f.log.await(t, "msg=end", string(stream.ReasonShutdown))
 		})
 	}
 }
@@ -300,7 +300,7 @@ func TestClosingCutsViewersOff(t *testing.T) {
 				t.Logf("close: %v", err) // of a socket that the other side closed first
 			}
 			_, _ = io.Copy(io.Discard, in)
-			f.log.await(t, "msg=end", string(ReasonShutdown))
+			f.log.await(t, "msg=end", string(stream.ReasonShutdown))
 		})
 	}
 }

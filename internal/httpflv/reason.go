@@ -2,64 +2,32 @@ package httpflv
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 
 	"github.com/gobwas/ws"
 
+	"github.com/AgustinSRG/rtmp-server/internal/connerr"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // The reasons for which this package ends a viewer, or does not take one, beside
-// those of the registry. What can happen over RTMP too has the same name there.
+// those that stream has for all protocols.
 const (
-	ReasonClientClosed stream.Reason = "closed by client"
-	ReasonReset        stream.Reason = "connection reset"
-	ReasonUnreachable  stream.Reason = "peer unreachable"
-	ReasonReadFailed   stream.Reason = "read failed"
-	ReasonWriteFailed  stream.Reason = "write failed"
-	ReasonStalled      stream.Reason = "peer stopped reading"
-	ReasonPingTimeout  stream.Reason = "ping timeout"
-	ReasonEnded        stream.Reason = "stream ended"
-	ReasonPlayWait     stream.Reason = "channel did not go live in time"
-	ReasonNoTrack      stream.Reason = "no track that the player can take"
-	ReasonProtocol     stream.Reason = "protocol error"
-	ReasonFlood        stream.Reason = "too many messages"
-	ReasonCrowded      stream.Reason = "too many connections from this address"
-	ReasonHasty        stream.Reason = "too many new connections from this address"
-	ReasonFull         stream.Reason = "server full"
-	ReasonMadeRoom     stream.Reason = "made room for newer connections"
-	ReasonMemory       stream.Reason = "server short of memory"
-	ReasonBehind       stream.Reason = "too far behind for a server short of memory"
-	ReasonNoFiles      stream.Reason = "out of file descriptors"
-	ReasonGuessing     stream.Reason = "too many wrong keys from this address"
-	ReasonTLS          stream.Reason = "TLS handshake failed"
-	ReasonProbe        stream.Reason = "closed before a request"
-	ReasonSlowRequest  stream.Reason = "no request in time"
-	ReasonBadRequest   stream.Reason = "not a request"
-	ReasonProxyHeader  stream.Reason = "bad PROXY protocol header"
-	ReasonBadName      stream.Reason = "invalid channel or key"
-	ReasonPlayDenied   stream.Reason = "play denied"
-	ReasonOrigin       stream.Reason = "page of another origin"
-	ReasonHandshake    stream.Reason = "WebSocket handshake failed"
-	ReasonShutdown     stream.Reason = "server stopping"
-	ReasonInternal     stream.Reason = "internal error"
+	ReasonEnded       stream.Reason = "stream ended"
+	ReasonProbe       stream.Reason = "closed before a request"
+	ReasonSlowRequest stream.Reason = "no request in time"
+	ReasonBadRequest  stream.Reason = "not a request"
+	ReasonOrigin      stream.Reason = "page of another origin"
+	ReasonHandshake   stream.Reason = "WebSocket handshake failed"
 )
 
-// Reasons returns all that this package and the registry know for the end of a
-// viewer: whoever counts ends can begin with zero for each.
+// Reasons returns all that this package and stream know for the end of a viewer:
+// whoever counts ends can begin with zero for each.
 func Reasons() []stream.Reason {
-	return []stream.Reason{
-		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonStalled,
-		ReasonPingTimeout, ReasonEnded, ReasonPlayWait, ReasonNoTrack, ReasonProtocol, ReasonFlood, ReasonCrowded,
-		ReasonHasty, ReasonFull, ReasonMadeRoom, ReasonMemory, ReasonBehind, ReasonNoFiles, ReasonGuessing, ReasonTLS,
-		ReasonProbe, ReasonSlowRequest, ReasonBadRequest, ReasonProxyHeader, ReasonBadName, ReasonPlayDenied, ReasonOrigin,
-		ReasonHandshake, ReasonShutdown, ReasonInternal,
-		stream.ReasonWrongKey, stream.ReasonKilled, stream.ReasonKicked,
-	}
+	return append(stream.Reasons(),
+		ReasonEnded, ReasonProbe, ReasonSlowRequest, ReasonBadRequest, ReasonOrigin, ReasonHandshake)
 }
 
 // errFlood and errProtocol are what a viewer can do wrong.
@@ -72,31 +40,15 @@ var (
 func readReason(err error) stream.Reason {
 	switch {
 	case errors.Is(err, errFlood):
-		return ReasonFlood
+		return stream.ReasonFlood
 	case errors.Is(err, errProtocol):
-		return ReasonProtocol
+		return stream.ReasonProtocol
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return ReasonPingTimeout
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
-		return ReasonClientClosed
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return ReasonReset
-	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, syscall.EHOSTUNREACH):
-		return ReasonUnreachable
+		return stream.ReasonPingTimeout
+	case errors.Is(err, net.ErrClosed):
+		return stream.ReasonClientClosed
 	default:
-		return ReasonReadFailed
-	}
-}
-
-// writeReason names why writing failed.
-func writeReason(err error) stream.Reason {
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return ReasonStalled
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrClosedPipe):
-		return ReasonReset
-	default:
-		return ReasonWriteFailed
+		return connerr.ReadReason(err)
 	}
 }
 
@@ -105,15 +57,15 @@ func writeReason(err error) stream.Reason {
 // alike.
 func answerOf(reason stream.Reason) int {
 	switch reason {
-	case stream.ReasonKilled, stream.ReasonKicked, ReasonPlayDenied, ReasonOrigin:
+	case stream.ReasonKilled, stream.ReasonKicked, stream.ReasonPlayDenied, ReasonOrigin:
 		return http.StatusForbidden
-	case ReasonNoTrack:
+	case stream.ReasonNoTrack:
 		return http.StatusNotAcceptable
-	case ReasonShutdown, ReasonFull, ReasonMemory, ReasonBehind:
+	case stream.ReasonShutdown, stream.ReasonFull, stream.ReasonMemory, stream.ReasonBehind:
 		return http.StatusServiceUnavailable
-	case ReasonCrowded, ReasonHasty:
+	case stream.ReasonCrowded, stream.ReasonHasty:
 		return http.StatusTooManyRequests
-	case ReasonInternal:
+	case stream.ReasonInternal:
 		return http.StatusInternalServerError
 	default:
 		return http.StatusNotFound
@@ -127,13 +79,13 @@ const closeStatus = 4000
 // closeCodeOf is what a WebSocket is closed with.
 func closeCodeOf(reason stream.Reason) ws.StatusCode {
 	switch reason {
-	case ReasonEnded, ReasonClientClosed:
+	case ReasonEnded, stream.ReasonClientClosed:
 		return ws.StatusNormalClosure
-	case ReasonShutdown:
+	case stream.ReasonShutdown:
 		return ws.StatusGoingAway
-	case ReasonProtocol:
+	case stream.ReasonProtocol:
 		return ws.StatusProtocolError
-	case ReasonFlood, ReasonPingTimeout:
+	case stream.ReasonFlood, stream.ReasonPingTimeout:
 		return ws.StatusPolicyViolation
 	default:
 		return ws.StatusCode(closeStatus + answerOf(reason))

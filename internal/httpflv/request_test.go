@@ -39,7 +39,7 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 			texts = append(texts, string(text))
 		}
 	}
-	f.log.await(t, "msg=end", string(ReasonPlayWait))
+	f.log.await(t, "msg=end", string(stream.ReasonPlayWait))
 	if n := f.registry.Len(); n != 1 {
 		t.Errorf("%d channels, want 1", n)
 	}
@@ -164,13 +164,13 @@ func TestAddressesAreBoundedAsOverRTMP(t *testing.T) {
 	if _, err := insecure(t, false).Get(f.url("/live/secret.flv")); err == nil { //nolint:bodyclose // there is none
 		t.Error("a second connection of one address was served")
 	}
-	f.log.await(t, "connection refused", string(ReasonCrowded))
+	f.log.await(t, "connection refused", string(stream.ReasonCrowded))
 }
 
 // fullHost has no place.
 type fullHost struct{}
 
-func (fullHost) Admit() (func(), stream.Reason) { return nil, ReasonFull }
+func (fullHost) Admit() (func(), stream.Reason) { return nil, stream.ReasonFull }
 func (fullHost) LogRefusal(log *slog.Logger, level slog.Level, _ stream.Reason, message string, attrs ...any) {
 	log.Log(context.Background(), level, message, attrs...)
 }
@@ -182,7 +182,7 @@ func TestAFullServerServesNobody(t *testing.T) {
 	if _, err := insecure(t, false).Get(f.url("/live/secret.flv")); err == nil { //nolint:bodyclose // there is none
 		t.Error("served")
 	}
-	f.log.await(t, "level=WARN", string(ReasonFull))
+	f.log.await(t, "level=WARN", string(stream.ReasonFull))
 }
 
 func TestTheClientBehindALoadBalancerCounts(t *testing.T) {

@@ -125,13 +125,13 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allowedMethods)
 		http.Error(w, "This is for players.", http.StatusMethodNotAllowed)
 	case !s.options.Players.Contains(addr.Addr()):
-		refuse(ReasonPlayDenied)
+		refuse(stream.ReasonPlayDenied)
 	case !allowed && wantsWebSocket(r):
 		refuse(ReasonOrigin)
 	case !ok && !wantsMedia(r):
 		s.sendAway(w, refusedRequest(r, addr, ""))
 	case !ok:
-		refuse(ReasonBadName)
+		refuse(stream.ReasonBadName)
 	case r.Method == http.MethodHead:
 		mediaHeader(w.Header())
 	default:
@@ -162,16 +162,16 @@ func (s *Server) noteRefusal(what stream.Session, reason stream.Reason) {
 // sendAway answers who looks for something else than media, as browsers do for an icon, and
 // port scans for what can be broken into.
 func (s *Server) sendAway(w http.ResponseWriter, what stream.Session) {
-	answer(w, answerOf(ReasonBadName))
-	s.logRefusal(slog.LevelDebug, what, ReasonBadName)
-	s.tellRefusal(what, ReasonBadName)
+	answer(w, answerOf(stream.ReasonBadName))
+	s.logRefusal(slog.LevelDebug, what, stream.ReasonBadName)
+	s.tellRefusal(what, stream.ReasonBadName)
 }
 
 // turnAway tells of a connection for which nothing was done.
 func (s *Server) turnAway(addr string, reason stream.Reason) {
 	level := slog.LevelDebug // no more news than port scans are
 	switch reason {
-	case ReasonFull, ReasonMemory, ReasonNoFiles:
+	case stream.ReasonFull, stream.ReasonMemory, stream.ReasonNoFiles:
 		level = slog.LevelWarn
 	}
 	s.options.Host.LogRefusal(s.options.Log, level, reason, "connection refused", "addr", addr, "reason", string(reason))
@@ -201,7 +201,7 @@ func (s *Server) Preview(channel string) http.Handler {
 		case origin != "" && !sameOrigin(origin, r):
 			s.refuse(w, refusedRequest(r, addr, ""), ReasonOrigin)
 		case !s.validID(channel):
-			s.refuse(w, refusedRequest(r, addr, ""), ReasonBadName)
+			s.refuse(w, refusedRequest(r, addr, ""), stream.ReasonBadName)
 		default:
 			s.play(w, r, newViewer(s, s.wish(request{channel: channel, trusted: true}, r), addr, r))
 		}
@@ -319,7 +319,7 @@ func (s *Server) stop() []*http.Server {
 	servers := slices.Clone(s.servers)
 	s.mu.Unlock()
 	for _, v := range s.open() {
-		v.end(ReasonShutdown)
+		v.end(stream.ReasonShutdown)
 	}
 	return servers
 }

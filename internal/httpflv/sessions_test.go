@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
-	"github.com/AgustinSRG/rtmp-server/internal/server"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -152,9 +151,9 @@ func TestConnectionsThatComeToNothingHaveAReason(t *testing.T) {
 		"half a request":              {"GET / HT", true, false, ReasonProbe},
 		"another protocol":            {"\x03" + strings.Repeat("x", 100) + "\r\n\r\n", false, false, ReasonBadRequest},
 		"too large a header":          {"GET / HTTP/1.1\r\nX: " + strings.Repeat("x", 20<<10), false, false, ReasonBadRequest},
-		"another protocol, with TLS":  {"GET / HTTP/1.1\r\n\r\n", false, true, ReasonTLS},
+		"another protocol, with TLS":  {"GET / HTTP/1.1\r\n\r\n", false, true, stream.ReasonTLS},
 		"a port scan, with TLS":       {"", true, true, ReasonProbe},
-		"behind a load balancer":      {"PROXY nonsense\r\n", false, false, ReasonProxyHeader},
+		"behind a load balancer":      {"PROXY nonsense\r\n", false, false, stream.ReasonProxyHeader},
 		"a request that never begins": {"", false, false, ReasonSlowRequest},
 		"a request that never ends":   {"GET / HTTP/1.1\r\nX: ", false, false, ReasonSlowRequest},
 		"a handshake that never ends": {"\x16\x03\x01", false, true, ReasonSlowRequest},
@@ -166,7 +165,7 @@ func TestConnectionsThatComeToNothingHaveAReason(t *testing.T) {
 			switch {
 			case row.secure:
 				addr = f.serveTLS()
-			case row.reason == ReasonProxyHeader:
+			case row.reason == stream.ReasonProxyHeader:
 				addr = f.serve(func(l net.Listener) error { return f.Serve(access.ProxyListener(l, balancer, time.Second)) })
 			}
 			c, err := net.Dial("tcp", addr)
@@ -210,7 +209,7 @@ func TestTheOldestNewcomersMakeRoom(t *testing.T) {
 		t.Error("the connection that was answered ended without a reset")
 	}
 	until(t, func() bool { return f.host.Connections() == 4 })
-	f.log.await(t, "level=DEBUG", string(ReasonMadeRoom))
+	f.log.await(t, "level=DEBUG", string(stream.ReasonMadeRoom))
 	open(t, f.watch("?again"), "5").want("VAK")
 	o.want(t, "refused http-flv  made room for newer connections")
 }
@@ -343,7 +342,7 @@ func TestMemoryThatIsShortKeepsNewcomersOut(t *testing.T) {
 		t.Error("a newcomer is served")
 	}
 	o.want(t, "refused http-flv  server short of memory")
-	f.log.await(t, "level=WARN", string(ReasonMemory))
+	f.log.await(t, "level=WARN", string(stream.ReasonMemory))
 	p.send("va")
 	film.want("va")
 	if f.host.SetShort(false) == 0 {
@@ -423,18 +422,11 @@ func TestAPreviewIsNoGuess(t *testing.T) {
 func TestEveryReasonIsAnnounced(t *testing.T) {
 	announced := Reasons()
 	for _, reason := range []stream.Reason{
-		ReasonEnded, ReasonNoFiles, ReasonMemory, ReasonGuessing, ReasonTLS, ReasonProbe, ReasonSlowRequest, ReasonBadRequest,
-		ReasonHandshake, ReasonInternal, stream.ReasonKicked,
+		ReasonEnded, stream.ReasonNoFiles, stream.ReasonMemory, stream.ReasonGuessing, stream.ReasonTLS, ReasonProbe, ReasonSlowRequest, ReasonBadRequest,
+		ReasonHandshake, stream.ReasonInternal, stream.ReasonKicked,
 	} {
 		if !slices.Contains(announced, reason) {
 			t.Errorf("%q is not announced", reason)
-		}
-	}
-	for _, reason := range announced {
-		if _, shared := map[stream.Reason]bool{
-			ReasonEnded: true, ReasonOrigin: true, ReasonHandshake: true, ReasonProbe: true, ReasonSlowRequest: true, ReasonBadRequest: true,
-		}[reason]; !shared && !slices.Contains(server.Reasons(), reason) {
-			t.Errorf("%q has another name over RTMP", reason)
 		}
 	}
 }

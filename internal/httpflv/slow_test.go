@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // burst appends groups of a second each, which arrive at once as far as the reader
@@ -131,7 +132,7 @@ func TestAViewerThatDoesNotReadIsCutOff(t *testing.T) {
 			}
 			began := time.Now()
 			stop := p.goOn()
-			f.log.await(t, "msg=end", string(ReasonStalled))
+			f.log.await(t, "msg=end", string(stream.ReasonStalled))
 			stop()
 			if took := time.Since(began); took < stallTimeout/2 || took > 2*stallTimeout {
 				t.Errorf("that took %v", took)

@@ -84,7 +84,7 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request, v *viewer) {
 	}
 	if !s.enter(v) {
 		v.subscription.Close()
-		refuse(ReasonShutdown)
+		refuse(stream.ReasonShutdown)
 		return
 	}
 	begun := false
@@ -131,7 +131,7 @@ func (v *viewer) subscribe() (refused stream.Reason) {
 		return ""
 	}
 	if !o.Guesses.Allow(v.addr.Addr()) {
-		return ReasonGuessing
+		return stream.ReasonGuessing
 	}
 	var err error
 	if v.subscription, err = o.Registry.Subscribe(v.request.channel, v.request.key, v, v); err != nil {
@@ -143,7 +143,7 @@ func (v *viewer) subscribe() (refused stream.Reason) {
 
 // abandon ends a viewer that was never served, because of a panic.
 func (v *viewer) abandon() {
-	v.end(ReasonInternal)
+	v.end(stream.ReasonInternal)
 	v.stopTimers()
 	v.undo()
 	if v.attached {
@@ -187,7 +187,7 @@ func (v *viewer) connect(w http.ResponseWriter, r *http.Request) (*bufio.Reader,
 
 // begin gives the turn for the first time, in that it uses it.
 func (v *viewer) begin() {
-	v.waiting = time.AfterFunc(v.server.options.PlayWait, v.contained(func() { v.end(ReasonPlayWait) }))
+	v.waiting = time.AfterFunc(v.server.options.PlayWait, v.contained(func() { v.end(stream.ReasonPlayWait) }))
 	if v.frames {
 		v.pings = time.AfterFunc(pingEach, v.contained(v.ping))
 	}
@@ -199,9 +199,9 @@ func (v *viewer) begin() {
 // passes ends it as well.
 func (v *viewer) departure() stream.Reason {
 	if since := time.Duration(v.blocked.Load()); since != 0 && v.server.now()-since >= stallTimeout {
-		return ReasonStalled
+		return stream.ReasonStalled
 	}
-	return ReasonClientClosed
+	return stream.ReasonClientClosed
 }
 
 // Kick implements [stream.Connection]. One that waited with another key than that
@@ -236,7 +236,7 @@ func (v *viewer) send(code ws.OpCode, payload []byte) {
 	flood := len(v.control) > maxChatter
 	v.mu.Unlock()
 	if flood {
-		v.end(ReasonFlood)
+		v.end(stream.ReasonFlood)
 	}
 	v.wake(false, nil)
 }
@@ -274,7 +274,7 @@ func (v *viewer) read(in *bufio.Reader) {
 	}
 	reason := readReason(err)
 	v.endWith(reason, err)
-	if reason == ReasonClientClosed && !v.frames || reason == ReasonReset {
+	if reason == stream.ReasonClientClosed && !v.frames || reason == stream.ReasonReset {
 		v.out.cut() // nobody waits for the rest
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"golang.org/x/time/rate"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // frameRows are what a client may send, and how reading it ends.
@@ -87,13 +89,13 @@ func TestPingsAreAnsweredAndACloseIsReturned(t *testing.T) {
 	if err != nil || !bytes.HasPrefix(frames, []byte("\x8a\x01p\x88")) {
 		t.Errorf("got %q, %v", frames, err)
 	}
-	f.log.await(t, "msg=end", string(ReasonClientClosed))
+	f.log.await(t, "msg=end", string(stream.ReasonClientClosed))
 }
 
 func TestABrokenWebSocketIsClosed(t *testing.T) {
 	for early, reason := range map[string]string{
-		"\x89\x00": string(ReasonProtocol),
-		strings.Repeat("\x89\x80\x00\x00\x00\x00", frameBurst+50): string(ReasonFlood),
+		"\x89\x00": string(stream.ReasonProtocol),
+		strings.Repeat("\x89\x80\x00\x00\x00\x00", frameBurst+50): string(stream.ReasonFlood),
 	} {
 		f := newFixture(t, nil)
 		_, _ = io.Copy(io.Discard, rawWS(t, f.addr, early))
@@ -126,5 +128,5 @@ func TestAViewerThatUploadsIsCutOff(t *testing.T) {
 	_, _ = io.WriteString(c, "GET /live/secret.flv HTTP/1.1\r\nHost: x\r\n\r\n")
 	f.log.await(t, "msg=play")
 	_, _ = c.Write(make([]byte, 2*maxChatter))
-	f.log.await(t, "msg=end", string(ReasonFlood))
+	f.log.await(t, "msg=end", string(stream.ReasonFlood))
 }

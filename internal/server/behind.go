@@ -25,7 +25,7 @@ func (c *conn) endBehind() bool {
 	if c.ended() {
 		return false
 	}
-	c.end(ReasonBehind, nil)
+	c.end(stream.ReasonBehind, nil)
 	_ = c.nc.socket.Close() // it would hold all that until it has read a goodbye
 	return true
 }

@@ -51,7 +51,7 @@ func TestPlayersFarthestBehindMakeRoom(t *testing.T) {
 		if n := stream.EndStragglers(f.Stragglers(), 4_000_000); n != 2 {
 			t.Errorf("%d viewers were closed, want 2", n)
 		}
-		reason := " " + string(ReasonBehind)
+		reason := " " + string(stream.ReasonBehind)
 		o.want(t, "player 3.1 fast"+reason, "player 4.1 fast"+reason)
 		if n := stream.EndStragglers(f.Stragglers(), 1<<40); n != 1 {
 			t.Errorf("%d viewers were closed, want the last one that is behind", n)

@@ -221,7 +221,7 @@ func (c *conn) named(in call, eligible func(*netStream) bool) []*netStream {
 
 func (c *conn) closeConnection(call) error {
 	c.orderly = true
-	return &refusal{reason: ReasonClientClosed}
+	return &refusal{reason: stream.ReasonClientClosed}
 }
 
 func (c *conn) ignore(call) error { return nil }

@@ -291,9 +291,9 @@ func (c *conn) fail(err error) {
 	case errors.As(err, &refused):
 		c.end(refused.reason, refused.detail)
 	case errors.Is(err, errFlood):
-		c.end(ReasonFlood, nil)
+		c.end(stream.ReasonFlood, nil)
 	case errors.Is(err, access.ErrProxyHeader):
-		c.end(ReasonProxyHeader, err)
+		c.end(stream.ReasonProxyHeader, err)
 	case c.reader == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		c.end(ReasonProbe, nil) // some health checks leave with a reset
 	default:
@@ -310,7 +310,7 @@ type cause struct {
 
 // telling reports whether the detail says more than the reason.
 func (c *cause) telling() bool {
-	return c.detail != nil && c.reason != ReasonClientClosed && c.reason != ReasonReset && c.reason != ReasonStalled
+	return c.detail != nil && c.reason != stream.ReasonClientClosed && c.reason != stream.ReasonReset && c.reason != stream.ReasonStalled
 }
 
 // allow takes one out of a budget, which it makes first if there is none yet.

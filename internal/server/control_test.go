@@ -12,6 +12,7 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 	"github.com/AgustinSRG/rtmp-server/test/conformance"
 )
 
@@ -329,7 +330,7 @@ func TestEmptyMessagesAreLimited(t *testing.T) {
 			if n > messageBurst {
 				want = 1
 			}
-			f.wantLog(`reason="`+string(ReasonFlood)+`"`, want)
+			f.wantLog(`reason="`+string(stream.ReasonFlood)+`"`, want)
 			f.wantLog("msg=end", want)
 		})
 	}

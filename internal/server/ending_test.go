@@ -93,7 +93,7 @@ func TestAPeerThatDoesNotReadTheHandshakeIsCutOff(t *testing.T) {
 	conformance.Covers(t, 206)
 	for name, interrupt := range map[string]func(*fixture){
 		string(ReasonHandshakeTimeout): func(*fixture) { time.Sleep(handshakeTimeout) },
-		string(ReasonShutdown): func(f *fixture) {
+		string(stream.ReasonShutdown): func(f *fixture) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			if err := f.Shutdown(ctx); err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // ends returns the last lines of connections, of a log in JSON, in the order of their
@@ -116,7 +117,7 @@ func TestTheLastLineSaysHowFarBehindAViewerWas(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		ends := f.journal.ends(t)
-		if len(ends) != 1 || ends[0]["reason"] != string(ReasonStalled) {
+		if len(ends) != 1 || ends[0]["reason"] != string(stream.ReasonStalled) {
 			t.Fatalf("the ends are %v", ends)
 		}
 		if lag := time.Duration(ends[0]["lag"].(float64)); lag < 3*time.Second || lag > 7*time.Second {

@@ -19,7 +19,7 @@ func (c *conn) farewell() {
 		c.bid(c.streams[id], reason)
 	}
 	c.closeStreams()
-	if reason == ReasonShutdown {
+	if reason == stream.ReasonShutdown {
 		c.out.send(rtmp.OnStatus(0, failure(rtmp.CodeConnectAppShutdown, "The server is stopping.")))
 	}
 }
@@ -45,13 +45,13 @@ var partings = map[stream.Reason]struct{ publisher, player rtmp.Status }{
 	ReasonPublisherTimeout: {
 		publisher: failure(rtmp.CodePublishIdle, "No media arrived."),
 	},
-	ReasonPlayWait: {
+	stream.ReasonPlayWait: {
 		player: failure(rtmp.CodePlayStreamNotFound, "The stream is not live."),
 	},
-	ReasonNoTrack: {
+	stream.ReasonNoTrack: {
 		player: failure(rtmp.CodePlayNoTrack, "Nothing in this stream is of a kind that your player takes."),
 	},
-	ReasonShutdown: {
+	stream.ReasonShutdown: {
 		publisher: rtmp.Status{Level: rtmp.LevelStatus, Code: rtmp.CodeUnpublishSuccess, Description: "The server is stopping."},
 		player:    rtmp.Status{Level: rtmp.LevelStatus, Code: rtmp.CodePlayUnpublishNotify, Description: "The server is stopping."},
 	},

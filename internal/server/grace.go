@@ -113,7 +113,7 @@ func (c *conn) expectedBack() bool {
 		return c.Leaving()
 	}
 	switch c.cause.Load().reason {
-	case stream.ReasonKilled, stream.ReasonKicked, stream.ReasonReplaced, ReasonShutdown:
+	case stream.ReasonKilled, stream.ReasonKicked, stream.ReasonReplaced, stream.ReasonShutdown:
 		return false
 	default:
 		return true

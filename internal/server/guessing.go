@@ -24,7 +24,7 @@ func (c *conn) noteWrongKey() { c.server.options.Guesses.Wrong(c.addr.Addr()) }
 // words that a wrong key gets: whoever guesses cannot tell that the guess was not
 // looked at.
 func (c *conn) refuseGuess(id uint32) error {
-	return c.refuse(id, rtmp.CodePlayBadName, textWrongKey, ReasonGuessing, nil)
+	return c.refuse(id, rtmp.CodePlayBadName, textWrongKey, stream.ReasonGuessing, nil)
 }
 
 // refuseKey refuses a player with another key than the publisher's.
@@ -45,5 +45,5 @@ func (c *conn) deny(id uint32, err error) error {
 
 // denyGuess is deny without asking.
 func (c *conn) denyGuess(id uint32) error {
-	return c.refuse(id, rtmp.CodePublishDenied, textDenied, ReasonGuessing, nil)
+	return c.refuse(id, rtmp.CodePublishDenied, textDenied, stream.ReasonGuessing, nil)
 }

@@ -13,15 +13,15 @@ import (
 // It is nil if the connection is refused.
 func (s *Server) Admit() (leave func(), refused stream.Reason) {
 	if s.shortage.turnsAway() {
-		return nil, ReasonMemory
+		return nil, stream.ReasonMemory
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.stopping:
-		return nil, ReasonShutdown
+		return nil, stream.ReasonShutdown
 	case !s.places.admit():
-		return nil, ReasonFull
+		return nil, stream.ReasonFull
 	}
 	return func() {
 		s.mu.Lock()

@@ -21,7 +21,7 @@ func TestGuestsTakePlacesAndGiveThemBack(t *testing.T) {
 	}
 	first := admit("")
 	admit("")
-	admit(ReasonFull)
+	admit(stream.ReasonFull)
 	if err := s.enter(&conn{server: s}); err == nil {
 		t.Error("a place for RTMP where guests have them all")
 	}
@@ -30,7 +30,7 @@ func TestGuestsTakePlacesAndGiveThemBack(t *testing.T) {
 	}
 	first()
 	s.SetShort(true)
-	admit(ReasonMemory)
+	admit(stream.ReasonMemory)
 	if n := s.SetShort(false); n != 1 {
 		t.Errorf("%d were refused for want of memory, want 1", n)
 	}
@@ -39,7 +39,7 @@ func TestGuestsTakePlacesAndGiveThemBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	first()
-	admit(ReasonShutdown)
+	admit(stream.ReasonShutdown)
 }
 
 func TestGuestsNeedNoBoundToCome(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // identify finds out who the client is, unless that is known, and takes its
@@ -27,11 +28,11 @@ func (c *conn) identify() error {
 	c.log = c.log.With("addr", addr.String())
 	limiter := c.server.options.Limiter
 	if !limiter.Allow(addr.Addr()) {
-		return &refusal{reason: ReasonHasty}
+		return &refusal{reason: stream.ReasonHasty}
 	}
 	release, ok := limiter.Acquire(addr.Addr())
 	if !ok {
-		return &refusal{reason: ReasonCrowded}
+		return &refusal{reason: stream.ReasonCrowded}
 	}
 	c.release = release
 	return nil
@@ -93,6 +94,6 @@ func tlsFailure(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return err
 	default:
-		return &refusal{ReasonTLS, err}
+		return &refusal{stream.ReasonTLS, err}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // panicked ends the connection because of a panic, and tells the log.
 func (c *conn) panicked(value any) {
-	c.end(ReasonInternal, nil)
+	c.end(stream.ReasonInternal, nil)
 	c.server.panics.Caught(c.log, value)
 }
 

@@ -43,12 +43,12 @@ func (s *Server) serve(l net.Listener, config *tls.Config) error {
 	defer spare.Release()
 	var pause time.Duration
 	for {
-		nc, err := spare.Accept(l, func(nc net.Conn) { s.turnDown(nc, ReasonNoFiles) })
+		nc, err := spare.Accept(l, func(nc net.Conn) { s.turnDown(nc, stream.ReasonNoFiles) })
 		switch {
 		case err == nil:
 			pause = 0
 			if s.shortage.turnsAway() {
-				s.turnDown(nc, ReasonMemory)
+				s.turnDown(nc, stream.ReasonMemory)
 				continue
 			}
 			s.accept(nc, config)

@@ -34,9 +34,9 @@ func (c *conn) logEnd() {
 // are: they leave at once, say nothing, or speak another protocol.
 func (c *conn) scan(reason stream.Reason) bool {
 	switch reason {
-	case ReasonProbe, ReasonForeignProtocol, ReasonCrowded, ReasonHasty:
+	case ReasonProbe, ReasonForeignProtocol, stream.ReasonCrowded, stream.ReasonHasty:
 		return true
-	case ReasonClientClosed:
+	case stream.ReasonClientClosed:
 		return !c.connected
 	case ReasonHandshakeTimeout:
 		_, proxied := c.nc.socket.(*access.ProxyConn) // a balancer has more to say
@@ -48,11 +48,11 @@ func (c *conn) scan(reason stream.Reason) bool {
 
 // logRefusal tells of a connection for which nothing was done at all.
 func (c *conn) logRefusal(err error) {
-	reason, level := ReasonShutdown, slog.LevelDebug
+	reason, level := stream.ReasonShutdown, slog.LevelDebug
 	if refused := new(refusal); errors.As(err, &refused) {
 		reason = refused.reason
 	}
-	if reason == ReasonFull {
+	if reason == stream.ReasonFull {
 		level = slog.LevelWarn
 	}
 	c.server.refusals.write(c.log, level, reason, "connection refused", "reason", string(reason))

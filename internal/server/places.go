@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // Newcomers are connections that have neither published nor played yet. They have
@@ -75,7 +76,7 @@ func (s *Server) enter(c *conn) error {
 		// Its peer would take a second to say goodbye, and a flood all descriptors.
 		// Its own goroutine, once told, may be the first to close it.
 		socket.ResetOnClose(evicted.nc.socket)
-		evicted.end(ReasonMadeRoom, nil)
+		evicted.end(stream.ReasonMadeRoom, nil)
 		_ = evicted.nc.socket.Close()
 	}
 	return err
@@ -90,7 +91,7 @@ func (s *Server) assign(c *conn) (evicted *conn, err error) {
 	}
 	evicted, ok := s.places.enter(c)
 	if !ok {
-		return nil, &refusal{reason: ReasonFull}
+		return nil, &refusal{reason: stream.ReasonFull}
 	}
 	s.running.Add(1)
 	return evicted, nil

@@ -27,12 +27,12 @@ func (c *conn) play(in call) error {
 	case s.busy():
 		return c.refuse(id, rtmp.CodePlayFailed, "The stream is in use.", ReasonBadState, errStreamBusy)
 	case !c.server.options.Players.Contains(c.addr.Addr()):
-		return c.refuse(id, rtmp.CodePlayFailed, "You may not play here.", ReasonPlayDenied, errNotOnList)
+		return c.refuse(id, rtmp.CodePlayFailed, "You may not play here.", stream.ReasonPlayDenied, errNotOnList)
 	}
 	name, _ := amf.AsString(in.Arg(0))
 	p, err := parsePath(c.app, name, c.server.options.IDMaxLength)
 	if err != nil {
-		return c.refuse(id, rtmp.CodePlayStreamNotFound, err.Error(), ReasonBadName, err)
+		return c.refuse(id, rtmp.CodePlayStreamNotFound, err.Error(), stream.ReasonBadName, err)
 	}
 	c.role, c.channel = "player", p.channel
 	if !c.mayTry() {

@@ -70,7 +70,7 @@ func (p *player) fill(w *writer, b *batch) {
 // tells the log, once, of media that another does not take.
 func (p *player) judge(w *writer) {
 	if !p.served && !p.muted && !p.blind && !p.cursor.Playable() {
-		w.c.end(ReasonNoTrack, nil)
+		w.c.end(stream.ReasonNoTrack, nil)
 	}
 	if !p.warned && p.cursor.Withheld() >= withheldNoticed && p.capabilities.Enhanced != media.AllCodecs {
 		p.warned = true

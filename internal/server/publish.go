@@ -32,7 +32,7 @@ func (c *conn) publish(in call) error {
 	name, _ := amf.AsString(in.Arg(0))
 	p, err := parsePath(c.app, name, c.server.options.IDMaxLength)
 	if err != nil {
-		return c.refuse(s.id, rtmp.CodePublishBadName, err.Error(), ReasonBadName, err)
+		return c.refuse(s.id, rtmp.CodePublishBadName, err.Error(), stream.ReasonBadName, err)
 	}
 	c.role, c.channel = "publisher", p.channel
 	if !c.mayTry() {

@@ -10,6 +10,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // capable returns a client that understands a request to reconnect.
@@ -109,7 +110,7 @@ func TestNobodyIsAskedOnAConnectionThatEnds(t *testing.T) {
 		_, conn := f.capable()
 		defer func() { _ = conn.Close() }()
 		c := f.open()[0]
-		c.end(ReasonShutdown, errors.New("test"))
+		c.end(stream.ReasonShutdown, errors.New("test"))
 		if c.RequestReconnect("") || c.Leaving() {
 			t.Error("it was asked")
 		}

@@ -34,7 +34,7 @@ func newRefusalLog(log *slog.Logger) *refusalLog {
 func (r *refusalLog) write(log *slog.Logger, level slog.Level, reason stream.Reason, message string, attrs ...any) {
 	ctx := context.Background()
 	lines := refusalLines
-	if reason == ReasonFull || reason == ReasonNoFiles || reason == ReasonMemory {
+	if reason == stream.ReasonFull || reason == stream.ReasonNoFiles || reason == stream.ReasonMemory {
 		lines = conditionLines
 	}
 	kind := sampleKind{level: level, text: string(reason)}

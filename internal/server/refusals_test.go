@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // refusing is a log of refusals, and what it has written.
@@ -20,8 +22,8 @@ func TestOfManyRefusalsTheLogTakesAFewAndTheirNumber(t *testing.T) {
 		for range seconds {
 			for range each {
 				r.write(r.log, slog.LevelInfo, ReasonIdle, "end")
-				r.write(r.log, slog.LevelInfo, ReasonTLS, "farewell")
-				r.write(r.log, slog.LevelWarn, ReasonFull, "refused")
+				r.write(r.log, slog.LevelInfo, stream.ReasonTLS, "farewell")
+				r.write(r.log, slog.LevelWarn, stream.ReasonFull, "refused")
 				time.Sleep(time.Second / each)
 			}
 			synctest.Wait()

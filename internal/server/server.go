@@ -14,6 +14,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/logs"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
@@ -100,7 +101,7 @@ func (s *Server) at(moment time.Duration) time.Time {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopAccepting()
 	for _, c := range s.open() {
-		c.end(ReasonShutdown, nil)
+		c.end(stream.ReasonShutdown, nil)
 	}
 	done := make(chan struct{})
 	go func() {
@@ -124,7 +125,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.stopAccepting()
 	for _, c := range s.open() {
-		c.end(ReasonShutdown, nil)
+		c.end(stream.ReasonShutdown, nil)
 		_ = c.nc.socket.Close()
 	}
 	s.graces.end()

@@ -238,7 +238,7 @@ func TestAPanicEndsItsOwnConnectionOnly(t *testing.T) {
 			t.Error("publishing went well")
 		}
 		synctest.Wait()
-		if f.journal.count("level=ERROR msg=panic") != 1 || f.journal.count(string(ReasonInternal)) != 1 {
+		if f.journal.count("level=ERROR msg=panic") != 1 || f.journal.count(string(stream.ReasonInternal)) != 1 {
 			t.Errorf("the log does not tell of the panic:\n%s", strings.Join(f.journal.lines, ""))
 		}
 		other, otherConn := f.client("live")
@@ -258,8 +258,8 @@ func TestFloodsAreCutOff(t *testing.T) {
 		reason stream.Reason
 	}{
 		// After one header, each byte C4 is an empty message.
-		{name: "empty messages", flood: []byte{0xC4}, reason: ReasonFlood},
-		{name: "plays", flood: restart, reason: ReasonFlood},
+		{name: "empty messages", flood: []byte{0xC4}, reason: stream.ReasonFlood},
+		{name: "plays", flood: restart, reason: stream.ReasonFlood},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -372,12 +372,12 @@ func TestDocumentedReasons(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, reason := range []stream.Reason{
-		ReasonClientClosed, ReasonReset, ReasonUnreachable, ReasonReadFailed, ReasonWriteFailed, ReasonProbe,
+		stream.ReasonClientClosed, stream.ReasonReset, stream.ReasonUnreachable, stream.ReasonReadFailed, stream.ReasonWriteFailed, ReasonProbe,
 		ReasonForeignProtocol, ReasonHandshakeTimeout, ReasonAcceptTimeout, ReasonPublisherTimeout, ReasonIdle,
-		ReasonPingTimeout, ReasonPlayWait, ReasonStalled, ReasonProtocol, ReasonLimit, ReasonFlood,
-		ReasonControlQueue, ReasonChatter, ReasonStrange, ReasonBitrate, ReasonGuessing, ReasonConnectRefused, ReasonBadState, ReasonBadName, ReasonBusy, ReasonDenied,
-		ReasonPlayDenied, ReasonShutdown, ReasonInternal, ReasonCrowded, ReasonProxyHeader, ReasonTLS,
-		ReasonMemory, ReasonBudget,
+		stream.ReasonPingTimeout, stream.ReasonPlayWait, stream.ReasonStalled, stream.ReasonProtocol, ReasonLimit, stream.ReasonFlood,
+		ReasonControlQueue, ReasonChatter, ReasonStrange, ReasonBitrate, stream.ReasonGuessing, ReasonConnectRefused, ReasonBadState, stream.ReasonBadName, ReasonBusy, ReasonDenied,
+		stream.ReasonPlayDenied, stream.ReasonShutdown, stream.ReasonInternal, stream.ReasonCrowded, stream.ReasonProxyHeader, stream.ReasonTLS,
+		stream.ReasonMemory, ReasonBudget,
 		stream.ReasonReplaced, stream.ReasonWrongKey, stream.ReasonKilled,
 	} {
 		if !strings.Contains(string(text), string(reason)) {
@@ -391,27 +391,19 @@ func TestReasonsOfErrors(t *testing.T) {
 		err  error
 		want stream.Reason
 	}{
-		{io.EOF, ReasonClientClosed},
-		{io.ErrUnexpectedEOF, ReasonClientClosed},
-		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, ReasonReset},
-		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}, ReasonUnreachable},
-		{rtmp.ErrProtocol, ReasonProtocol},
+		{io.EOF, stream.ReasonClientClosed},
+		{io.ErrUnexpectedEOF, stream.ReasonClientClosed},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, stream.ReasonReset},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}, stream.ReasonUnreachable},
+		{rtmp.ErrProtocol, stream.ReasonProtocol},
 		{rtmp.ErrLimit, ReasonLimit},
 		{rtmp.ErrBudget, ReasonBudget},
 		{&rtmp.ForeignProtocolError{Seen: "TLS"}, ReasonForeignProtocol},
-		{errors.New("something else"), ReasonReadFailed},
+		{errors.New("something else"), stream.ReasonReadFailed},
 	}
 	for _, test := range tests {
 		if got := readReason(test.err); got != test.want {
 			t.Errorf("reading fails with %v: %q, want %q", test.err, got, test.want)
-		}
-	}
-	for err, want := range map[error]stream.Reason{
-		os.ErrDeadlineExceeded: ReasonStalled, syscall.ETIMEDOUT: ReasonStalled, syscall.EPIPE: ReasonReset,
-		syscall.ECONNRESET: ReasonReset, errors.New("something else"): ReasonWriteFailed,
-	} {
-		if got := writeReason(err); got != want {
-			t.Errorf("writing fails with %v: %q, want %q", err, got, want)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func (c *conn) tell(last stream.Session) {
 	if c.server.options.Ended == nil {
 		return
 	}
-	end := stream.End{Session: last, Ended: time.Now(), Reason: ReasonClientClosed}
+	end := stream.End{Session: last, Ended: time.Now(), Reason: stream.ReasonClientClosed}
 	end.Started = end.Ended.Add(last.Started.Sub(end.Ended)) // by the same wall clock, which may have been set
 	if cause := c.cause.Load(); cause != nil {
 		end.Reason = cause.reason

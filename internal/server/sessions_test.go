@@ -232,7 +232,7 @@ func TestRefusalsAreEnds(t *testing.T) {
 		}
 
 		_, nc := rtmptest.Pipe(testAddr)
-		f.turnDown(nc, ReasonNoFiles)
+		f.turnDown(nc, stream.ReasonNoFiles)
 		o.want(t, "refused   out of file descriptors")
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/rtmptest"
+	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
 // TestAConnectionIsAcceptedWhenDescriptorsAreFreeAgain has them come back while
@@ -55,7 +56,7 @@ func TestARefusalWithoutDescriptorsIsLoggedOnceASecond(t *testing.T) {
 		defer f.stop()
 		for range 1000 {
 			client, conn := rtmptest.Pipe(testAddr)
-			f.turnDown(conn, ReasonNoFiles)
+			f.turnDown(conn, stream.ReasonNoFiles)
 			if isOpen(t, client) {
 				t.Fatal("the connection is open")
 			}

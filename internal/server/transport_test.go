@@ -617,7 +617,7 @@ func TestFailedTLSHandshakeIsLogged(t *testing.T) {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
 		synctest.Wait()
-		f.wantLog(`level=INFO msg=end id=1 addr=203.0.113.9:4000 reason="`+string(ReasonTLS)+`"`, 1)
+		f.wantLog(`level=INFO msg=end id=1 addr=203.0.113.9:4000 reason="`+string(stream.ReasonTLS)+`"`, 1)
 	})
 }
 
@@ -649,7 +649,7 @@ func TestViewerThatStopsReadingTLSIsClosed(t *testing.T) {
 		defer func() { _ = viewer.Close() }()
 		time.Sleep(stallTimeout + time.Millisecond)
 		synctest.Wait()
-		f.wantLog(`reason="`+string(ReasonStalled)+`"`, 1)
+		f.wantLog(`reason="`+string(stream.ReasonStalled)+`"`, 1)
 	})
 }
 

@@ -143,9 +143,9 @@ func (w *watchdog) deadline(now time.Duration) (time.Duration, stream.Reason) {
 func (w *watchdog) playerDeadline(now time.Duration) (time.Duration, stream.Reason) {
 	deadline := w.pingDeadline(now)
 	if limit := w.c.server.options.PlayWait; w.waiting && limit > 0 && w.since+limit <= deadline {
-		return w.since + limit, ReasonPlayWait
+		return w.since + limit, stream.ReasonPlayWait
 	}
-	return deadline, ReasonPingTimeout
+	return deadline, stream.ReasonPingTimeout
 }
 
 // pingDeadline sends a ping when a player has been silent in both directions,

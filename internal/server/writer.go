@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/AgustinSRG/rtmp-server/internal/connerr"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
@@ -256,7 +257,7 @@ func (w *writer) renewDeadline() error {
 
 // fail ends the connection because its socket failed.
 func (w *writer) fail(err error) {
-	w.c.end(writeReason(err), err)
+	w.c.end(connerr.WriteReason(err), err)
 	_ = w.c.nc.socket.Close()
 	close(w.done)
 }

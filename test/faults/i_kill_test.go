@@ -114,11 +114,12 @@ func (k *killed) crowd() (leave func()) {
 		})
 	}
 	k.channels = append(k.channels, "ffmpeg")
+	url := k.server.URL("ffmpeg/" + stage.CallbackKey) // that of the next server too
 	running.Go(func() {
 		for stage.Pause(ctx, retryEvery) {
 			_ = exec.CommandContext(ctx, "ffmpeg", "-nostdin", "-v", "error", "-re", "-f", "lavfi",
 				"-i", "testsrc2=size=320x180:rate=25", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25",
-				"-f", "flv", k.server.URL("ffmpeg/"+stage.CallbackKey)).Run()
+				"-f", "flv", url).Run()
 		}
 	})
 	return sync.OnceFunc(func() {

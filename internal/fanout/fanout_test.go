@@ -180,21 +180,11 @@ func TestLargePassesAreShared(t *testing.T) {
 
 func TestThoseWhoLeftAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
-		p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := fan{publication: p, parts: 1}
-		v := &viewer{}
-		if _, err := registry.Subscribe("live", "", v, v); err != nil {
-			t.Fatal(err)
-		}
+		f := fanWith(t, nil, &viewer{})
 		f.pass()
 		if left := f.viewers[:cap(f.viewers)]; slices.ContainsFunc(left, func(v stream.Viewer) bool { return v != nil }) {
 			t.Error("a viewer is held after the pass")
 		}
-		p.Close()
 	})
 }
 
@@ -239,28 +229,36 @@ type countedPages struct{ closed int }
 func (*countedPages) File(_, _, _ []byte) int { return -1 }
 func (p *countedPages) Close()                { p.closed++ }
 
+// fanWith returns the fan-out of a publication with viewers, for two processors.
+func fanWith(t *testing.T, pages Pages, viewers ...stream.Viewer) *fan {
+	t.Helper()
+	registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
+	p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	for _, v := range viewers {
+		if _, err := registry.Subscribe("live", "", publisher{}, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &fan{publication: p, parts: 2, pages: pages}
+}
+
 // TestPagesAreForPassesWithManyViewers has viewers look for them, and no longer than
 // the pass lasts.
 func TestPagesAreForPassesWithManyViewers(t *testing.T) {
 	for viewers, want := range map[int]bool{1: false, pagesSize - 1: false, pagesSize: true, 1000: true} {
 		synctest.Test(t, func(t *testing.T) {
-			registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
-			p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
 			var pages countedPages
-			f := fan{publication: p, parts: 2, pages: &pages}
 			var all []*reader
+			var served []stream.Viewer
 			for range viewers {
 				r := &reader{pages: &pages}
-				all = append(all, r)
-				if _, err := registry.Subscribe("live", "", r, r); err != nil {
-					t.Fatal(err)
-				}
+				all, served = append(all, r), append(served, r)
 			}
-			f.pass()
+			fanWith(t, &pages, served...).pass()
 			for _, r := range all {
 				if r.had != want || r.late {
 					t.Fatalf("of %d viewers one had pages: %v, after they were closed: %v", viewers, r.had, r.late)
@@ -275,7 +273,6 @@ func TestPagesAreForPassesWithManyViewers(t *testing.T) {
 
 // reader looks what it is woken with.
 type reader struct {
-	publisher
 	pages     *countedPages
 	had, late bool
 }
@@ -289,26 +286,17 @@ func (r *reader) Wake(pages stream.Pages) {
 // another goroutine, who must have their pages for as long as they need them.
 func TestPagesAreClosedBehindAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		registry := stream.NewRegistry(stream.Options{ChunkSize: 4096})
-		p, err := registry.Publish(stream.Claim{Channel: "live", Publisher: publisher{}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
 		var pages countedPages
-		f := fan{publication: p, parts: 2, pages: &pages}
 		var served []*reader
-		for i := range 2 * partSize {
-			var v stream.Viewer = panicking{}
-			if i >= partSize {
-				r := &reader{pages: &pages}
-				served = append(served, r)
-				v = r
-			}
-			if _, err := registry.Subscribe("live", "", publisher{}, v); err != nil {
-				t.Fatal(err)
-			}
+		var viewers []stream.Viewer
+		for range partSize {
+			viewers = append(viewers, panicking{})
 		}
+		for range partSize {
+			r := &reader{pages: &pages}
+			served, viewers = append(served, r), append(viewers, r)
+		}
+		f := fanWith(t, &pages, viewers...)
 		func() {
 			defer func() {
 				if recover() == nil {

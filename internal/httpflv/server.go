@@ -36,7 +36,7 @@ type Server struct {
 	totals    totals
 	newcomers newcomers
 
-	// running counts the viewers and their goroutines.
+	// running counts the connections, the viewers and their goroutines.
 	running sync.WaitGroup
 }
 

@@ -14,8 +14,8 @@ const (
 	// the first one that was not have to be, as a part of the latter.
 	searchError = 0.05
 	// fewestPlayers and mostPlayers bound the search. The upper one stays below
-	// what one address has ports for; the limit of open files, less some for
-	// what else a process has open, may be lower.
+	// what one address has ports for, see portRange; the limit of open files, less
+	// some for what else a process has open, may be lower.
 	fewestPlayers, mostPlayers = 10, 24000
 	otherFiles                 = 200
 
@@ -32,7 +32,7 @@ func (c *comparison) capacity(ctx context.Context) error {
 		for _, server := range []contender{ourServer(ours), nginxServer(), nodeServer()} {
 			r := result{Step: stepCapacity, Round: round}
 			started := time.Now()
-			most, err := search(starts[server.name], min(mostPlayers, fileLimit()-otherFiles), func(players int) (bool, error) {
+			most, err := search(starts[server.name], searchLimit(), func(players int) (bool, error) {
 				probe, err := c.run(ctx, r, server, load{publishers: 1, players: players})
 				return carried(probe.Report), err
 			})
@@ -47,6 +47,9 @@ func (c *comparison) capacity(ctx context.Context) error {
 	}
 	return nil
 }
+
+// searchLimit is how many players are tried at most.
+func searchLimit() int { return min(mostPlayers, fileLimit()-otherFiles) }
 
 // caseMost marks the outcome of a search among its probes.
 const caseMost = "most players"

@@ -124,8 +124,9 @@ func capacityTable(results []result) *table {
 	t := &table{
 		title: "Capacity of one core",
 		note: fmt.Sprintf("The most players of one stream of %s of whom nobody failed to join or was dropped, that got %.1f %% "+
-			"of it, with a lag that did not grow and a p99 below %d ms. Minimum / median / maximum of the rounds.",
-			streamLabel, 100*leastDelivered, longestLag),
+			"of it, with a lag that did not grow and a p99 below %d ms. More than %d were not tried. "+
+			"Minimum / median / maximum of the rounds.",
+			streamLabel, 100*leastDelivered, longestLag, searchLimit()),
 		columns: []string{"server", "players", "x nginx-rtmp", "generator CPU % there"},
 	}
 	for _, name := range []string{ours, nginx, node} {

@@ -67,12 +67,12 @@ func (b *batch) endWith(p []byte) {
 	b.end = p
 }
 
-// file returns a file that has the bytes of the step, -1 if there is none.
-func (b *batch) file() int {
+// pipe returns a pipe that has the bytes of the step, -1 if there is none.
+func (b *batch) pipe() int {
 	if b.pages == nil || len(b.shared) == 0 || len(b.shared)+len(b.end) != b.size || !b.whole() {
 		return -1
 	}
-	return b.pages.File(b.front, b.shared, b.end)
+	return b.pages.Pipe(b.front, b.shared, b.end)
 }
 
 // whole reports whether the step is all of the batch, and nothing is written yet.

@@ -36,8 +36,8 @@ func answerOutlet(w http.ResponseWriter) outlet {
 
 // writeNow writes as much of the step as goes without waiting.
 func (o *outlet) writeNow(b *batch) (n int, err error) {
-	if file := b.file(); file >= 0 {
-		n, err = o.direct.WriteFile(file, b.step, &b.direct)
+	if pipe := b.pipe(); pipe >= 0 {
+		n, err = o.direct.WritePipe(pipe, b.step, &b.direct)
 	} else {
 		n, err = o.direct.Write(b.step, &b.direct, false)
 	}

@@ -11,18 +11,18 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
 )
 
-// watchedPages count the files they give.
+// watchedPages count the pipes they give.
 type watchedPages struct {
 	socket.Pages
 	given int
 }
 
-func (p *watchedPages) File(front, shared, end []byte) int {
-	file := p.Pages.File(front, shared, end)
-	if file >= 0 {
+func (p *watchedPages) Pipe(front, shared, end []byte) int {
+	pipe := p.Pages.Pipe(front, shared, end)
+	if pipe >= 0 {
 		p.given++
 	}
-	return file
+	return pipe
 }
 
 func TestWhatAllGetInAPassIsSentFromPages(t *testing.T) {
@@ -81,7 +81,7 @@ func TestWhatAllGetInAPassIsSentFromPages(t *testing.T) {
 				t.Error("other bytes came than were written")
 			}
 			if pages.given > 0 != c.given {
-				t.Errorf("%d writes of 20 were from files", pages.given)
+				t.Errorf("%d writes of 20 were from pipes", pages.given)
 			}
 		})
 	}

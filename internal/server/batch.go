@@ -72,12 +72,12 @@ func (b *batch) addShared(p []byte) {
 	b.shared = p
 }
 
-// file returns a file that has the bytes of the step, -1 if there is none.
-func (b *batch) file() int {
+// pipe returns a pipe that has the bytes of the step, -1 if there is none.
+func (b *batch) pipe() int {
 	if b.pages == nil || len(b.shared) != b.size || len(b.step) != len(b.vectors) {
 		return -1
 	}
-	return b.pages.File(nil, b.shared, nil)
+	return b.pages.Pipe(nil, b.shared, nil)
 }
 
 // full reports whether the batch should be written before more is gathered.

@@ -11,19 +11,19 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
 )
 
-// watchedPages count how often they are asked for a file.
+// watchedPages count how often they are asked for a pipe.
 type watchedPages struct {
 	socket.Pages
 	asked, given int
 }
 
-func (p *watchedPages) File(front, shared, end []byte) int {
+func (p *watchedPages) Pipe(front, shared, end []byte) int {
 	p.asked++
-	file := p.Pages.File(front, shared, end)
-	if file >= 0 {
+	pipe := p.Pages.Pipe(front, shared, end)
+	if pipe >= 0 {
 		p.given++
 	}
-	return file
+	return pipe
 }
 
 func TestWhatAllGetInAPassIsSentFromPages(t *testing.T) {
@@ -69,7 +69,7 @@ func TestWhatAllGetInAPassIsSentFromPages(t *testing.T) {
 				t.Error("other bytes came than were written")
 			}
 			if pages.given > 0 != c.given {
-				t.Errorf("%d writes of 20 were from files", pages.given)
+				t.Errorf("%d writes of 20 were from pipes", pages.given)
 			}
 		})
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/socket"
 )
 
-// transport is the way to a peer: a socket, with TLS on top or not.
+// transport is the way to a peer: a socket, with TLS on top or not. It does not
+// change once it is made.
 type transport struct {
 	// Conn carries the session: reads, and the writes of the handshakes.
 	net.Conn
@@ -39,12 +40,12 @@ func newTransport(nc net.Conn, config *tls.Config) *transport {
 // writeNow writes as much of the step as the socket takes at once. It must not
 // be called where direct is nil.
 func (t *transport) writeNow(b *batch) (n int, err error) {
-	file := -1
+	pipe := -1
 	if t.secure == nil {
-		file = b.file()
+		pipe = b.pipe()
 	}
-	if file >= 0 {
-		n, err = t.direct.WriteFile(file, b.step, &b.direct)
+	if pipe >= 0 {
+		n, err = t.direct.WritePipe(pipe, b.step, &b.direct)
 	} else {
 		n, err = t.direct.Write(b.step, &b.direct, false)
 	}

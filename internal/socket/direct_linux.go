@@ -23,12 +23,11 @@ type Writer struct {
 	once    func(fd uintptr)
 	waiting func(fd uintptr) bool
 	vectors []unix.Iovec
-	// file is what is sent in place of the vectors if fileSize is not 0, so many bytes
-	// from its beginning.
-	file, fileSize int
-	offset         int64
-	n              int
-	errno          syscall.Errno
+	// duct is what is sent in place of the vectors if it is not nil, so many bytes.
+	duct  *pipe
+	size  int
+	n     int
+	errno syscall.Errno
 }
 
 // Vectors is the memory of a direct write, apart from the Writer so that idle
@@ -76,22 +75,34 @@ func (d *Writer) Write(step net.Buffers, memory *Vectors, wait bool) (int, error
 	return d.n, err
 }
 
-// WriteFile is Write for a step that a file of [Pages] has as well; it does not
-// wait. What cannot be sent from a file is written: a filter of system calls may
-// refuse one and not the other, or there is no memory for what sendfile needs.
-func (d *Writer) WriteFile(file int, step net.Buffers, memory *Vectors) (int, error) {
+// spareDucts are those of the process.
+var spareDucts ducts
+
+// WritePipe is Write for a step that a pipe of [Pages] has as well; it does not wait.
+// What cannot be sent from a pipe is written: a filter of system calls may refuse one
+// and not the other, or there is no memory for what it needs.
+func (d *Writer) WritePipe(pipe int, step net.Buffers, memory *Vectors) (int, error) {
 	size := 0
 	for _, v := range step {
 		size += len(v)
 	}
-	d.file, d.fileSize, d.offset, d.n, d.errno = file, size, 0, 0, 0
+	duct := spareDucts.fill(pipe, size)
+	if duct == nil {
+		return d.Write(step, memory, false)
+	}
+	d.duct, d.size, d.n, d.errno = duct, size, 0, 0
 	err := d.raw.Control(d.once)
-	d.fileSize = 0
+	d.duct = nil
+	if d.n == size {
+		spareDucts.giveBack(duct)
+		return size, nil
+	}
+	duct.close()
 	if err == nil && d.errno == 0 {
 		return d.n, nil
 	}
 	if err == nil {
-		err = os.NewSyscallError("sendfile", d.errno)
+		err = os.NewSyscallError("splice", d.errno)
 	}
 	n, again := d.Write(step, memory, false)
 	if again != nil { // a socket tells of some errors once, here the first time
@@ -103,9 +114,9 @@ func (d *Writer) WriteFile(file int, step net.Buffers, memory *Vectors) (int, er
 // send writes one vector with a call of its own, which the kernel has less work
 // with: it is what nearly all viewers get in a pass.
 func (d *Writer) send(fd uintptr) (n uintptr, errno syscall.Errno) {
-	if d.fileSize != 0 {
-		n, _, errno = syscall.RawSyscall6(syscall.SYS_SENDFILE, fd, uintptr(d.file),
-			uintptr(unsafe.Pointer(&d.offset)), uintptr(d.fileSize), 0, 0) // #nosec G103
+	if d.duct != nil {
+		n, _, errno = syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(d.duct.from), 0,
+			fd, 0, uintptr(d.size), unix.SPLICE_F_NONBLOCK)
 		return n, errno
 	}
 	// The vectors and what they point to are held by d and the batch.

@@ -17,5 +17,5 @@ func NewWriter(net.Conn) *Writer { return nil }
 // Write is not called where there is no Writer.
 func (*Writer) Write(net.Buffers, *Vectors, bool) (int, error) { panic("no direct writes") }
 
-// WriteFile is not called where there is no Writer.
-func (*Writer) WriteFile(int, net.Buffers, *Vectors) (int, error) { panic("no direct writes") }
+// WritePipe is not called where there is no Writer.
+func (*Writer) WritePipe(int, net.Buffers, *Vectors) (int, error) { panic("no direct writes") }

@@ -12,7 +12,7 @@ import (
 )
 
 // BenchmarkPass measures what a pass costs for each viewer, written and sent from a
-// file, the making of which counts. minPages, worthPages, and the size of an audience
+// pipe, the making of which counts. minPages, worthPages, and the size of an audience
 // that gets pages, lie where the second begins to cost less than the first. The
 // clients read between the passes.
 func BenchmarkPass(b *testing.B) {
@@ -22,7 +22,7 @@ func BenchmarkPass(b *testing.B) {
 			name := fmt.Sprintf("%d_viewers_%d_KiB", viewers, kilobytes)
 			run := pattern(kilobytes << 10)
 			b.Run(name+"/write", func(b *testing.B) { audience.measure(b, run, audience.write) })
-			b.Run(name+"/file", func(b *testing.B) { audience.measure(b, run, audience.send) })
+			b.Run(name+"/pipe", func(b *testing.B) { audience.measure(b, run, audience.send) })
 		}
 	}
 }
@@ -70,13 +70,13 @@ func (a *audience) write(b *testing.B, run []byte) {
 
 func (a *audience) send(b *testing.B, run []byte) {
 	s := &sheet{shared: run}
-	file, err := s.write()
+	pipe, err := s.write()
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = unix.Close(file) }()
+	defer func() { pipe.close() }()
 	for _, v := range a.viewers {
-		if n, err := v.WriteFile(file, net.Buffers{run}, &a.memory); n != len(run) || err != nil {
+		if n, err := v.WritePipe(pipe.from, net.Buffers{run}, &a.memory); n != len(run) || err != nil {
 			b.Fatalf("sent %d bytes, %v", n, err)
 		}
 	}

@@ -35,20 +35,20 @@ func newOnlooker(t *testing.T, front []byte) *onlooker {
 
 // serve has the onlooker get a run as far as its socket takes it, and a goroutine
 // write the rest, for which there are no pages. It reports whether some of it came
-// from a file, and not all.
+// from a pipe, and not all.
 func (o *onlooker) serve(t *testing.T, pages *Pages, run []byte) (cut bool) {
 	memory, step := new(Vectors), net.Buffers{o.front, run}
 	write := func() (int, error) { return o.w.Write(step, memory, false) }
-	file := pages.File(o.front, run, nil)
-	if file >= 0 {
-		write = func() (int, error) { return o.w.WriteFile(file, step, memory) }
+	pipe := pages.Pipe(o.front, run, nil)
+	if pipe >= 0 {
+		write = func() (int, error) { return o.w.WritePipe(pipe, step, memory) }
 	}
 	n, err := write()
 	if err != nil {
 		t.Error(err)
 	}
 	rest := bytes.Join(step, nil)[n:]
-	cut = file >= 0 && len(rest) > 0
+	cut = pipe >= 0 && len(rest) > 0
 	o.draining.Go(func() {
 		for len(rest) > 0 {
 			n, err := o.w.Write(net.Buffers{rest}, memory, true)
@@ -72,7 +72,7 @@ func (o *onlooker) read(t *testing.T, run []byte) {
 }
 
 // TestManyViewersGetEachByteThoughTheirSocketsAreFull has two fan-outs serve viewers
-// at the same time, whose files take turns with their descriptors while what was sent
+// at the same time, whose pipes take turns with their descriptors while what was sent
 // from them is on its way.
 func TestManyViewersGetEachByteThoughTheirSocketsAreFull(t *testing.T) {
 	const passes, parts, viewers = 8, 2, 20 // of each part
@@ -100,7 +100,7 @@ func TestManyViewersGetEachByteThoughTheirSocketsAreFull(t *testing.T) {
 					})
 				}
 				serving.Wait()
-				pages.Close()
+				closeAll(t, &pages)
 				for _, o := range onlookers {
 					reading.Go(func() { o.read(t, run) })
 				}
@@ -110,9 +110,6 @@ func TestManyViewersGetEachByteThoughTheirSocketsAreFull(t *testing.T) {
 	}
 	running.Wait()
 	if n := cut.Load(); n < passes {
-		t.Errorf("%d sends from files were cut short", n)
-	}
-	if n := mediaFiles(t); n != 0 {
-		t.Errorf("%d files are open", n)
+		t.Errorf("%d sends from pipes were cut short", n)
 	}
 }

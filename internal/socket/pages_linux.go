@@ -4,18 +4,14 @@ package socket
 
 import (
 	"bytes"
-	"errors"
-	"io/fs"
 	"os"
-	"slices"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	// minPages is how many bytes are worth a file: below it, the kernel copies
+	// minPages is how many bytes are worth a pipe: below it, the kernel copies
 	// them faster than it looks after their pages.
 	minPages = 8 << 10
 	// worthPages is how many times the same bytes are asked for before they get
@@ -26,30 +22,29 @@ const (
 	maxSheets = 8
 )
 
-// Pages are copies of what many viewers are sent alike, in files that lie in memory
-// alone. The kernel sends from them by reference, where a write copies the bytes
-// for each viewer once more. A file is closed while some of it is still on its way:
-// what is sent holds on to its pages, which nobody changes.
+// Pages are copies of what many viewers are sent alike, in pipes. The kernel sends
+// from them by reference, where a write copies the bytes for each viewer once more. A
+// pipe is closed while some of it is still on its way: what is sent holds on to its
+// pages, which nobody changes.
 //
-// File is safe for concurrent use, Close has to come after it. The zero value has
-// no files.
+// Pipe is safe for concurrent use, Close has to come after it. The zero value has
+// no pipes.
 type Pages struct{ newest atomic.Pointer[sheet] }
 
-// sheet is one file, once it is worth it.
+// sheet is one pipe, once it is worth it.
 type sheet struct {
 	front, shared, end []byte
 	asked              atomic.Int32
-	// file is one more than the descriptor, which may be 0, and 0 as long as there is
-	// none.
-	file  atomic.Int32
-	next  *sheet
-	count int
+	pipe               atomic.Pointer[pipe]
+	next               *sheet
+	count              int
 }
 
-// File returns the descriptor of a file that has the bytes of front, shared and
-// end and nothing else, or -1 if they should be written as they are. The file is
-// there until Close. Shared is recognized by where it lies, and must not change.
-func (p *Pages) File(front, shared, end []byte) int {
+// Pipe returns the descriptor of a pipe that has the bytes of front, shared and end
+// and nothing else, or -1 if they should be written as they are. It is for
+// [Writer.WritePipe], which leaves them in it, and there until Close. Shared is
+// recognized by where it lies, and must not change.
+func (p *Pages) Pipe(front, shared, end []byte) int {
 	if len(shared) < minPages {
 		return -1
 	}
@@ -57,18 +52,18 @@ func (p *Pages) File(front, shared, end []byte) int {
 	if s == nil {
 		return -1
 	}
-	if file := s.file.Load(); file > 0 {
-		return int(file) - 1
+	if pipe := s.pipe.Load(); pipe != nil {
+		return pipe.from
 	}
 	if s.asked.Add(1) != worthPages {
 		return -1
 	}
-	file, err := s.write()
+	pipe, err := s.write()
 	if err != nil {
 		return -1 // there are other ways
 	}
-	s.file.Store(int32(file) + 1) // #nosec G115 -- a descriptor
-	return file
+	s.pipe.Store(pipe)
+	return pipe.from
 }
 
 // sheet finds a sheet, or adds it; nil means that there are too many.
@@ -101,53 +96,36 @@ func (s *sheet) is(front, shared, end []byte) bool {
 	return len(s.shared) == len(shared) && &s.shared[0] == &shared[0] && bytes.Equal(s.front, front) && bytes.Equal(s.end, end)
 }
 
-// hugePages reports whether files in memory are made of pages as large as 2 MiB. A
-// viewer that has stopped reading would hold on to one for each batch on its way.
-var hugePages = sync.OnceValue(func() bool {
-	return hugePagesIn(os.DirFS("/sys/kernel/mm/transparent_hugepage"))
-})
-
-// hugePagesIn looks at the settings, of which there is also one for each size since
-// Linux 6.11. Those that ask for the size of the file do not matter: it is small.
-func hugePagesIn(settings fs.FS) bool {
-	names, _ := fs.Glob(settings, "hugepages-*/shmem_enabled")
-	return slices.ContainsFunc(append(names, "shmem_enabled"), func(name string) bool {
-		setting, err := fs.ReadFile(settings, name)
-		return err == nil && (bytes.Contains(setting, []byte("[always]")) || bytes.Contains(setting, []byte("[force]")))
-	})
-}
-
-// write makes the file.
-func (s *sheet) write() (file int, err error) {
-	if hugePages() {
-		return 0, unix.EOPNOTSUPP
-	}
-	// Hardened systems insist on files that are not to be executed, and Linux before
-	// 6.3 does not know of them.
-	file, err = unix.MemfdCreate("media", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
-	if errors.Is(err, unix.EINVAL) {
-		file, err = unix.MemfdCreate("media", unix.MFD_CLOEXEC)
-	}
+// write makes the pipe.
+func (s *sheet) write() (*pipe, error) {
+	p, err := newPipe()
 	if err != nil {
-		return 0, os.NewSyscallError("memfd_create", err)
+		return nil, err
 	}
-	size := len(s.front) + len(s.shared) + len(s.end)
-	switch n, err := unix.Writev(file, [][]byte{s.front, s.shared, s.end}); {
-	case err != nil:
-		_ = unix.Close(file)
-		return 0, os.NewSyscallError("writev", err)
-	case n != size:
-		_ = unix.Close(file)
-		return 0, unix.ENOSPC
+	if err := s.fill(p); err != nil {
+		p.close()
+		return nil, err
 	}
-	return file, nil
+	return p, nil
 }
 
-// Close closes the files. New ones may be asked for afterwards.
+func (s *sheet) fill(p *pipe) error {
+	size := len(s.front) + len(s.shared) + len(s.end)
+	if err := p.reserve(size); err != nil {
+		return err
+	}
+	n, err := unix.Writev(p.to, [][]byte{s.front, s.shared, s.end})
+	if err == nil && n != size {
+		err = unix.ENOSPC
+	}
+	return os.NewSyscallError("writev", err)
+}
+
+// Close closes the pipes. New ones may be asked for afterwards.
 func (p *Pages) Close() {
 	for s := p.newest.Swap(nil); s != nil; s = s.next {
-		if file := s.file.Load(); file > 0 {
-			_ = unix.Close(int(file) - 1)
+		if pipe := s.pipe.Load(); pipe != nil {
+			pipe.close()
 		}
 	}
 }

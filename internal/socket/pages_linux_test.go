@@ -7,30 +7,43 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 
 	"golang.org/x/sys/unix"
 )
 
-// mediaFiles counts the files of Pages that are open.
-func mediaFiles(t *testing.T) (n int) {
-	t.Helper()
-	open, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
+// inode tells one pipe from all others, and is 0 for a descriptor that is not open.
+func inode(descriptor int) uint64 {
+	var stat unix.Stat_t
+	if err := unix.Fstat(descriptor, &stat); err != nil {
+		return 0
 	}
-	for _, name := range open {
-		if target, err := os.Readlink(name); err == nil && strings.HasPrefix(target, "/memfd:media") {
-			n++
+	return stat.Ino
+}
+
+// pipesOf returns the pipes that p has, by their descriptors.
+func pipesOf(p *Pages) map[int]uint64 {
+	pipes := make(map[int]uint64)
+	for s := p.newest.Load(); s != nil; s = s.next {
+		if pipe := s.pipe.Load(); pipe != nil {
+			pipes[pipe.from], pipes[pipe.to] = inode(pipe.from), inode(pipe.to)
 		}
 	}
-	return n
+	return pipes
+}
+
+// closeAll closes p, and fails if that leaves a pipe open.
+func closeAll(t *testing.T, p *Pages) {
+	t.Helper()
+	pipes := pipesOf(p)
+	p.Close()
+	for descriptor, was := range pipes {
+		if inode(descriptor) == was {
+			t.Errorf("descriptor %d is still open", descriptor)
+		}
+	}
 }
 
 // pattern is n bytes that say where they are.
@@ -42,23 +55,23 @@ func pattern(n int) []byte {
 	return p
 }
 
-// fileOf asks until there is a file, as often as viewers have to.
-func fileOf(t *testing.T, p *Pages, front, shared, end []byte) int {
+// pipeOf asks until there is a pipe, as often as viewers have to.
+func pipeOf(t *testing.T, p *Pages, front, shared, end []byte) int {
 	t.Helper()
 	for asked := 1; ; asked++ {
-		file := p.File(front, shared, end)
+		pipe := p.Pipe(front, shared, end)
 		switch {
-		case file < 0 && asked == worthPages:
-			t.Fatalf("there is no file after it was asked for %d times", asked)
-		case file >= 0 && asked < worthPages:
-			t.Fatalf("there is a file after it was asked for %d times", asked)
-		case file >= 0:
-			return file
+		case pipe < 0 && asked == worthPages:
+			t.Fatalf("there is no pipe after it was asked for %d times", asked)
+		case pipe >= 0 && asked < worthPages:
+			t.Fatalf("there is a pipe after it was asked for %d times", asked)
+		case pipe >= 0:
+			return pipe
 		}
 	}
 }
 
-func TestFilesAreSentWithoutTheirDescriptor(t *testing.T) {
+func TestPipesAreSentWithoutTheirDescriptor(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
 	var memory Vectors
@@ -66,19 +79,16 @@ func TestFilesAreSentWithoutTheirDescriptor(t *testing.T) {
 	shared := pattern(30_001)
 	for _, c := range []struct{ front, end string }{{"", ""}, {"7531\r\n", "\r\n"}, {"\x82\x7e", ""}} {
 		want := append(append([]byte(c.front), shared...), c.end...)
-		file := fileOf(t, &pages, []byte(c.front), shared, []byte(c.end))
-		if again := pages.File([]byte(c.front), shared, []byte(c.end)); again != file {
-			t.Errorf("asked again, the file is %d, and was %d", again, file)
+		pipe := pipeOf(t, &pages, []byte(c.front), shared, []byte(c.end))
+		if again := pages.Pipe([]byte(c.front), shared, []byte(c.end)); again != pipe {
+			t.Errorf("asked again, the pipe is %d, and was %d", again, pipe)
 		}
-		if n, err := w.WriteFile(file, net.Buffers{want}, &memory); n != len(want) || err != nil {
+		if n, err := w.WritePipe(pipe, net.Buffers{want}, &memory); n != len(want) || err != nil {
 			t.Fatalf("wrote %d of %d, %v", n, len(want), err)
 		}
-		pages.Close()
-		if n := mediaFiles(t); n != 0 {
-			t.Errorf("%d files are open", n)
-		}
+		closeAll(t, &pages)
 		// Others come where it was: what is on its way has to stay what it is.
-		fileOf(t, &pages, nil, make([]byte, len(want)), nil)
+		pipeOf(t, &pages, nil, make([]byte, len(want)), nil)
 		pages.Close()
 		got := make([]byte, len(want))
 		if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, want) {
@@ -87,17 +97,17 @@ func TestFilesAreSentWithoutTheirDescriptor(t *testing.T) {
 	}
 }
 
-func TestFilesAreSentAsFarAsTheSocketTakesThem(t *testing.T) {
+func TestPipesAreSentAsFarAsTheSocketTakesThem(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
 	var memory Vectors
 	var pages Pages
 	defer pages.Close()
 	shared := pattern(200_003)
-	file := fileOf(t, &pages, nil, shared, nil)
+	pipe := pipeOf(t, &pages, nil, shared, nil)
 	sent := 0
 	for {
-		n, err := w.WriteFile(file, net.Buffers{shared}, &memory)
+		n, err := w.WritePipe(pipe, net.Buffers{shared}, &memory)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,48 +128,48 @@ func TestFilesAreSentAsFarAsTheSocketTakesThem(t *testing.T) {
 		got = got[n:]
 	}
 	if n, err := w.Write(net.Buffers{[]byte("x")}, &memory, true); n != 1 || err != nil {
-		t.Errorf("behind a file, %d bytes were written, %v", n, err)
+		t.Errorf("behind a pipe, %d bytes were written, %v", n, err)
 	}
 	_ = server.CloseWrite()
-	if n, err := w.WriteFile(file, net.Buffers{shared}, &memory); n != 0 || err == nil {
+	if n, err := w.WritePipe(pipe, net.Buffers{shared}, &memory); n != 0 || err == nil {
 		t.Errorf("a closed socket took %d bytes, %v", n, err)
 	}
 }
 
-func TestFilesAreForWhatIsMuchAndForMany(t *testing.T) {
+func TestPipesAreForWhatIsMuchAndForMany(t *testing.T) {
 	var pages Pages
 	defer pages.Close()
 	small := make([]byte, minPages-1)
 	for range 2 * worthPages {
-		if file := pages.File(nil, small, nil); file >= 0 {
-			t.Fatal("a few bytes have a file")
+		if pipe := pages.Pipe(nil, small, nil); pipe >= 0 {
+			t.Fatal("a few bytes have a pipe")
 		}
 	}
 	for i := range 2 * maxSheets {
 		shared, has := make([]byte, minPages), false
 		for range 2 * worthPages {
-			has = pages.File(nil, shared, nil) >= 0 || has
+			has = pages.Pipe(nil, shared, nil) >= 0 || has
 		}
 		if want := i < maxSheets; has != want {
-			t.Errorf("the %dth has a file: %v, want %v", i+1, has, want)
+			t.Errorf("the %dth has a pipe: %v, want %v", i+1, has, want)
 		}
 	}
-	if n := mediaFiles(t); n != maxSheets {
-		t.Errorf("%d files are open, want %d", n, maxSheets)
+	if n := len(pipesOf(&pages)) / 2; n != maxSheets {
+		t.Errorf("%d pipes are open, want %d", n, maxSheets)
 	}
 }
 
-func TestOneFileIsMadeForAll(t *testing.T) {
+func TestOnePipeIsMadeForAll(t *testing.T) {
 	var pages Pages
 	shared := make([]byte, minPages)
-	var files sync.Map
+	var pipes sync.Map
 	var different atomic.Int32
 	var asking sync.WaitGroup
 	for range 8 {
 		asking.Go(func() {
 			for range 100 {
-				file := pages.File(nil, shared, nil)
-				if _, known := files.LoadOrStore(file, true); file >= 0 && !known {
+				pipe := pages.Pipe(nil, shared, nil)
+				if _, known := pipes.LoadOrStore(pipe, true); pipe >= 0 && !known {
 					different.Add(1)
 				}
 			}
@@ -167,16 +177,13 @@ func TestOneFileIsMadeForAll(t *testing.T) {
 	}
 	asking.Wait()
 	if n := different.Load(); n != 1 {
-		t.Errorf("%d files were made", n)
+		t.Errorf("%d pipes were made", n)
 	}
-	pages.Close()
-	if n := mediaFiles(t); n != 0 {
-		t.Errorf("%d files are open", n)
-	}
+	closeAll(t, &pages)
 }
 
-// TestWithoutDescriptorsThereAreNoFiles has the process out of descriptors.
-func TestWithoutDescriptorsThereAreNoFiles(t *testing.T) {
+// TestWithoutDescriptorsThereAreNoPipes has the process out of descriptors.
+func TestWithoutDescriptorsThereAreNoPipes(t *testing.T) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -195,13 +202,13 @@ func TestWithoutDescriptorsThereAreNoFiles(t *testing.T) {
 	defer pages.Close()
 	shared := make([]byte, minPages)
 	for range 2 * worthPages {
-		if file := pages.File(nil, shared, nil); file >= 0 {
-			t.Fatalf("there is a file %d", file)
+		if pipe := pages.Pipe(nil, shared, nil); pipe >= 0 {
+			t.Fatalf("there is a pipe %d", pipe)
 		}
 	}
 }
 
-func TestAFileThatIsThereAllocatesNothing(t *testing.T) {
+func TestAPipeThatIsThereAllocatesNothing(t *testing.T) {
 	server, client := pair(t)
 	go func() { _, _ = io.Copy(io.Discard, client) }()
 	w := NewWriter(server)
@@ -209,10 +216,10 @@ func TestAFileThatIsThereAllocatesNothing(t *testing.T) {
 	var pages Pages
 	defer pages.Close()
 	front, shared := []byte("front"), make([]byte, minPages)
-	fileOf(t, &pages, front, shared, nil)
+	pipeOf(t, &pages, front, shared, nil)
 	step := net.Buffers{front, shared}
 	if allocs := testing.AllocsPerRun(100, func() {
-		if _, err := w.WriteFile(pages.File(front, shared, nil), step, &memory); err != nil {
+		if _, err := w.WritePipe(pages.Pipe(front, shared, nil), step, &memory); err != nil {
 			t.Fatal(err)
 		}
 	}); allocs != 0 {
@@ -220,25 +227,36 @@ func TestAFileThatIsThereAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeSentFromAFileIsWritten has sendfile refuse the file, as a filter of
-// system calls does: it is none, or has no bytes to be read.
-func TestWhatCannotBeSentFromAFileIsWritten(t *testing.T) {
+// TestWhatCannotBeSentFromAPipeIsWritten has tee refuse the pipe, as a filter of
+// system calls does: it is none, or has other bytes.
+func TestWhatCannotBeSentFromAPipeIsWritten(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+	var pipes [2]*pipe
+	for i := range pipes {
+		var err error
+		if pipes[i], err = newPipe(); err != nil {
+			t.Fatal(err)
+		}
+		defer pipes[i].close()
+	}
+	empty, short := pipes[0], pipes[1]
+	if _, err := unix.Write(short.to, []byte("front")); err != nil {
 		t.Fatal(err)
 	}
 	directory, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _, _, _ = unix.Close(pipe[0]), unix.Close(pipe[1]), unix.Close(directory) }()
+	defer func() { _ = unix.Close(directory) }()
 	var memory Vectors
 	step := net.Buffers{[]byte("front"), pattern(9000), []byte("end")}
 	want := bytes.Join(step, nil)
-	for name, file := range map[string]int{"a pipe": pipe[0], "for writing only": pipe[1], "a directory": directory, "no descriptor": 1 << 20} {
-		if n, err := w.WriteFile(file, step, &memory); n != len(want) || err != nil {
+	for name, pipe := range map[string]int{
+		"nothing in it": empty.from, "too little in it": short.from, "for writing only": empty.to,
+		"a directory": directory, "no descriptor": 1 << 20,
+	} {
+		if n, err := w.WritePipe(pipe, step, &memory); n != len(want) || err != nil {
 			t.Fatalf("%s: %d of %d bytes, %v", name, n, len(want), err)
 		}
 		got := make([]byte, len(want))
@@ -256,7 +274,7 @@ func TestTheFirstErrorOfASocketIsTold(t *testing.T) {
 	var pages Pages
 	defer pages.Close()
 	shared := pattern(minPages)
-	file := fileOf(t, &pages, nil, shared, nil)
+	pipe := pipeOf(t, &pages, nil, shared, nil)
 	if err := client.SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +291,7 @@ func TestTheFirstErrorOfASocketIsTold(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := w.WriteFile(file, net.Buffers{shared}, &memory); n != 0 || !errors.Is(err, unix.ECONNRESET) {
+	if n, err := w.WritePipe(pipe, net.Buffers{shared}, &memory); n != 0 || !errors.Is(err, unix.ECONNRESET) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }
@@ -297,48 +315,18 @@ func TestTheFirstDescriptorIsOneAsAnyOther(t *testing.T) {
 	var pages Pages
 	shared := pattern(minPages)
 	for range 2 {
-		file := fileOf(t, &pages, nil, shared, nil)
-		if again := pages.File(nil, shared, nil); file != 0 || again != file {
-			t.Errorf("the file is %d, and %d when asked for again", file, again)
+		pipe := pipeOf(t, &pages, nil, shared, nil)
+		if again := pages.Pipe(nil, shared, nil); pipe != 0 || again != pipe {
+			t.Errorf("the pipe is %d, and %d when asked for again", pipe, again)
 		}
-		// The step says what is asked for, and the file has it.
-		if n, err := w.WriteFile(file, net.Buffers{make([]byte, minPages)}, &memory); n != minPages || err != nil {
+		// The step says what is asked for, and the pipe has it.
+		if n, err := w.WritePipe(pipe, net.Buffers{make([]byte, minPages)}, &memory); n != minPages || err != nil {
 			t.Fatalf("%d bytes, %v", n, err)
 		}
 		got := make([]byte, minPages)
 		if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, shared) {
-			t.Errorf("it was not the file that was sent, %v", err)
+			t.Errorf("it was not the pipe that was sent, %v", err)
 		}
-		pages.Close()
-		if n := mediaFiles(t); n != 0 {
-			t.Fatalf("%d files are open", n)
-		}
-	}
-}
-
-func TestFilesOfHugePagesAreNotMade(t *testing.T) {
-	for name, c := range map[string]struct {
-		all, small, large string
-		huge              bool
-	}{
-		"never":              {"always within_size advise [never] deny force", "", "", false},
-		"always":             {"[always] within_size advise never deny force", "", "", true},
-		"forced":             {"always within_size advise never deny [force]", "", "", true},
-		"large files":        {"always [within_size] advise never deny force", "", "", false},
-		"as all":             {"always within_size advise [never] deny force", "always inherit within_size advise [never]", "always [inherit] within_size advise never", false},
-		"always of one size": {"always within_size advise [never] deny force", "always inherit within_size advise [never]", "[always] inherit within_size advise never", true},
-		"no settings":        {"", "", "", false},
-	} {
-		settings := fstest.MapFS{}
-		for file, setting := range map[string]string{
-			"shmem_enabled": c.all, "hugepages-64kB/shmem_enabled": c.small, "hugepages-2048kB/shmem_enabled": c.large,
-		} {
-			if setting != "" {
-				settings[file] = &fstest.MapFile{Data: []byte(setting + "\n")}
-			}
-		}
-		if huge := hugePagesIn(settings); huge != c.huge {
-			t.Errorf("%s: %v, want %v", name, huge, c.huge)
-		}
+		closeAll(t, &pages)
 	}
 }

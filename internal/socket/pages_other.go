@@ -2,12 +2,12 @@
 
 package socket
 
-// Pages are files that the kernel sends from without a copy for each viewer, which
+// Pages are pipes that the kernel sends from without a copy for each viewer, which
 // is for direct writes alone.
 type Pages struct{}
 
-// File returns -1: there are none.
-func (*Pages) File(_, _, _ []byte) int { return -1 }
+// Pipe returns -1: there are none.
+func (*Pages) Pipe(_, _, _ []byte) int { return -1 }
 
 // Close does nothing.
 func (*Pages) Close() {}

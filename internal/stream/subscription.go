@@ -9,14 +9,14 @@ type Viewer interface {
 	Wake(pages Pages)
 }
 
-// Pages are files that the kernel sends from, for what many viewers of a pass of the
+// Pages are pipes that the kernel sends from, for what many viewers of a pass of the
 // fan-out get alike.
 type Pages interface {
-	// File returns the descriptor of a file that has the bytes of front, shared
+	// Pipe returns the descriptor of a pipe that has the bytes of front, shared
 	// and end and nothing else, or -1 if they should be written from memory. It
 	// may be used until [Viewer.Wake] returns. Shared is what [Cursor.Joined] and
 	// [Cursor.JoinedTags] return.
-	File(front, shared, end []byte) int
+	Pipe(front, shared, end []byte) int
 }
 
 // Subscription is a player's place on a channel, whether it is live or not.

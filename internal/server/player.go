@@ -189,7 +189,7 @@ func (p *player) catchUp(w *writer) {
 		return
 	}
 	p.place.Skip()
-	now := w.c.server.now()
+	now := w.server.now()
 	if p.skipLogged != 0 && now-p.skipLogged < lagLogInterval {
 		return
 	}

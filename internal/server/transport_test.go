@@ -158,7 +158,7 @@ func securedWriter(t *testing.T, n int) (*writer, *secured) {
 	t.Helper()
 	plain, _ := backlog(t, n)
 	s := newSecured(t, clientTLS)
-	plain.c.nc = s.transport
+	plain.nc = *s.transport
 	return plain, s
 }
 

@@ -34,6 +34,11 @@ const (
 // waiting, a goroutine gets the turn, until everything is written.
 type writer struct {
 	c *conn
+	// server and nc, a copy, are those of the connection, beside what writing needs as
+	// well: with thousands of viewers each pass finds nothing of one in the
+	// processor's cache.
+	server *Server
+	nc     transport
 	// turn is who may write: one at a time.
 	turn socket.Turn
 	// queued says that there are answers, orders, or the end, to save viewers
@@ -56,9 +61,7 @@ type writer struct {
 	// What follows belongs to whoever has the turn.
 
 	players []*player
-	// first is the memory of the first player, beside what writing to it needs:
-	// with thousands of viewers each pass finds nothing of one in the
-	// processor's cache.
+	// first is the memory of the first player, here for the same reason.
 	first player
 	// missed is what players that are gone missed because they were too slow.
 	missed stream.Skipped
@@ -70,7 +73,7 @@ type writer struct {
 }
 
 func newWriter(c *conn) *writer {
-	return &writer{c: c, done: make(chan struct{}), chunkSize: rtmp.DefaultChunkSize}
+	return &writer{c: c, server: c.server, nc: *c.nc, done: make(chan struct{}), chunkSize: rtmp.DefaultChunkSize}
 }
 
 // send queues messages for the next flush. It does not block; a peer that lets
@@ -95,7 +98,7 @@ func (w *writer) queue(order func(), messages []rtmp.Message) int {
 	for _, m := range messages {
 		w.control = rtmp.AppendMessage(w.control, m, w.chunkSize)
 		if m.Type == rtmp.TypeSetChunkSize {
-			w.chunkSize = w.c.server.options.ChunkSize
+			w.chunkSize = w.server.options.ChunkSize
 		}
 	}
 	if order != nil {
@@ -141,7 +144,7 @@ func (w *writer) serve(pass bool, pages stream.Pages) {
 			return
 		case !b.written() || more:
 			b.pass, b.pages = false, nil
-			w.c.server.running.Go(func() { w.drain(b) })
+			w.server.running.Go(func() { w.drain(b) })
 			return
 		case closed:
 			b.recycle()
@@ -156,16 +159,16 @@ func (w *writer) serve(pass bool, pages stream.Pages) {
 
 // writeNow writes as much of the batch as the socket takes without waiting.
 func (w *writer) writeNow(b *batch) error {
-	if w.c.nc.direct == nil {
+	if w.nc.direct == nil {
 		return nil
 	}
 	for !b.written() {
 		if len(b.step) == 0 {
-			if err := b.next(w.c.nc); err != nil {
+			if err := b.next(&w.nc); err != nil {
 				return err
 			}
 		}
-		n, err := w.c.nc.writeNow(b)
+		n, err := w.nc.writeNow(b)
 		w.count(n)
 		if err != nil || len(b.step) > 0 {
 			return err
@@ -200,14 +203,14 @@ func (w *writer) drain(b *batch) {
 func (w *writer) writeAll(b *batch) error {
 	for !b.written() {
 		if len(b.step) == 0 {
-			if err := b.next(w.c.nc); err != nil {
+			if err := b.next(&w.nc); err != nil {
 				return err
 			}
 		}
 		if err := w.renewDeadline(); err != nil {
 			return err
 		}
-		n, err := w.c.nc.write(b)
+		n, err := w.nc.write(b)
 		w.count(n)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && w.late() {
 			err = w.tryAgain(b)
@@ -225,16 +228,16 @@ const lastTry = time.Second
 // late reports whether the deadline was noticed late: the process was stopped, or
 // its machine suspended, and the socket may well have room by now.
 func (w *writer) late() bool {
-	return w.c.server.now() > w.deadlineSet+stallTimeout+lateTimer
+	return w.server.now() > w.deadlineSet+stallTimeout+lateTimer
 }
 
 // tryAgain writes once more after the deadline.
 func (w *writer) tryAgain(b *batch) error {
 	w.deadlineSet = 0
-	if err := w.c.nc.SetWriteDeadline(time.Now().Add(lastTry)); err != nil {
+	if err := w.nc.SetWriteDeadline(time.Now().Add(lastTry)); err != nil {
 		return err
 	}
-	n, err := w.c.nc.write(b)
+	n, err := w.nc.write(b)
 	w.count(n)
 	return err
 }
@@ -242,23 +245,23 @@ func (w *writer) tryAgain(b *batch) error {
 func (w *writer) count(n int) {
 	if n > 0 {
 		w.written.Add(uint64(n))
-		w.writtenAt.Store(int64(w.c.server.now()))
+		w.writtenAt.Store(int64(w.server.now()))
 	}
 }
 
 func (w *writer) renewDeadline() error {
-	now := w.c.server.now()
+	now := w.server.now()
 	if w.deadlineSet != 0 && now-w.deadlineSet < deadlineSlack {
 		return nil
 	}
 	w.deadlineSet = now
-	return w.c.nc.SetWriteDeadline(time.Now().Add(stallTimeout))
+	return w.nc.SetWriteDeadline(time.Now().Add(stallTimeout))
 }
 
 // fail ends the connection because its socket failed.
 func (w *writer) fail(err error) {
 	w.c.end(connerr.WriteReason(err), err)
-	_ = w.c.nc.socket.Close()
+	_ = w.nc.socket.Close()
 	close(w.done)
 }
 
@@ -323,6 +326,6 @@ func (w *writer) takeQueued(b *batch) (closed bool) {
 // addMessages appends messages of the writer's own, in order with the media.
 func (w *writer) addMessages(b *batch, messages ...rtmp.Message) {
 	for _, m := range messages {
-		b.add(rtmp.AppendMessage(nil, m, w.c.server.options.ChunkSize))
+		b.add(rtmp.AppendMessage(nil, m, w.server.options.ChunkSize))
 	}
 }

@@ -12,6 +12,13 @@ const (
 	// pauseFactor is how many times as long as a pass the pause behind it is.
 	// Less costs processor time, more costs delay.
 	pauseFactor = 19
+	// shareFactor is how many times as long as the pause a pass may be, with so many
+	// viewers that messages wait longer than they should anyway. Newcomers and publishers
+	// need a share of the processor, and larger batches cost less: the server carries
+	// more viewers than without. That ends when viewers wait longFactor times as long
+	// as they should.
+	shareFactor = 4
+	longFactor  = 4
 	// partSize is how many viewers are worth a goroutine of their own: they
 	// take about a millisecond.
 	partSize = 64
@@ -23,8 +30,8 @@ const (
 
 // Options are how viewers are served. Now is required.
 type Options struct {
-	// MaxDelay is how long a message may wait for company; 0 means that each flush
-	// is a pass.
+	// MaxDelay is how long a message may wait for company before the pass that it goes
+	// out with begins; 0 means that each flush is a pass.
 	MaxDelay time.Duration
 	// Now is the clock on which the publication is told of the pauses.
 	Now func() time.Duration
@@ -56,21 +63,14 @@ func (all *Passes) Run(p *stream.Publication, o Options) {
 	for {
 		select {
 		case <-p.Pulse():
+			f.gather(o, pause)
 			start := o.Now()
 			viewers := f.pass()
-			took := o.Now() - start
+			now := o.Now()
 			if o.Observe != nil && viewers > 0 {
-				o.Observe(viewers, took)
+				o.Observe(viewers, now-start)
 			}
-			f.learn(took)
-			if rest := min(pauseFactor*f.usual, o.MaxDelay-took); rest > 0 {
-				p.Rest(start + took + rest)
-				pause.Reset(rest)
-				select {
-				case <-pause.C:
-				case <-p.Done():
-				}
-			}
+			f.passed(now, now-start, o.MaxDelay)
 		case <-p.Done():
 			f.pass()
 			return
@@ -86,10 +86,50 @@ type fan struct {
 	// parts is how many goroutines may share a pass.
 	parts int
 	// usual is how long passes take of late.
-	usual   time.Duration
+	usual time.Duration
+	// rested is when the pause behind the last pass is over, and earliest the time
+	// before which there is no other, however long messages wait.
+	rested, earliest time.Duration
+
 	viewers []stream.Viewer
 	pages   Pages
 	helping sync.WaitGroup
+}
+
+// gather waits before a pass: for the end of the pause, but not longer than the first
+// message that came behind the last pass may wait.
+func (f *fan) gather(o Options, pause *time.Timer) {
+	now := o.Now()
+	came := f.publication.Log().Unsent(now)
+	until := max(f.earliest, min(f.rested, came+o.MaxDelay))
+	if until <= now {
+		return
+	}
+	f.publication.Rest(until)
+	pause.Reset(until - now)
+	select {
+	case <-pause.C:
+	case <-f.publication.Done():
+	}
+	select {
+	case <-f.publication.Pulse(): // what it tells of is in this pass
+	default:
+	}
+}
+
+// passed plans the pause behind a pass. The publisher is told of it if it is already
+// known how long it will be, which depends on the next message if that may not wait
+// as long.
+func (f *fan) passed(now, took, maxDelay time.Duration) {
+	if maxDelay == 0 {
+		return
+	}
+	f.learn(took)
+	f.rested = now + pauseFactor*f.usual
+	f.earliest = now + min(took/shareFactor, longFactor*maxDelay-took)
+	if f.rested <= now+maxDelay {
+		f.publication.Rest(f.rested)
+	}
 }
 
 // learn follows the time of the passes slowly, as it varies by chance: delays

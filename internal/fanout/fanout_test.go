@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -61,6 +62,7 @@ func (v *viewer) served() string {
 type live struct {
 	*stream.Publication
 	viewers []*viewer
+	began   time.Time
 	ended   chan struct{}
 }
 
@@ -76,10 +78,10 @@ func start(t *testing.T, maxDelay time.Duration, viewers ...*viewer) *live {
 			t.Fatal(err)
 		}
 	}
-	l, began := &live{p, viewers, make(chan struct{})}, time.Now()
+	l := &live{p, viewers, time.Now(), make(chan struct{})}
 	go func() {
 		defer close(l.ended)
-		Run(p, Options{MaxDelay: maxDelay, Now: func() time.Duration { return time.Since(began) }})
+		Run(p, Options{MaxDelay: maxDelay, Now: func() time.Duration { return time.Since(l.began) }})
 	}()
 	return l
 }
@@ -88,6 +90,16 @@ func start(t *testing.T, maxDelay time.Duration, viewers ...*viewer) *live {
 func (l *live) flushEach(interval, total time.Duration) {
 	for range total / interval {
 		time.Sleep(interval)
+		l.Flush()
+	}
+	synctest.Wait()
+}
+
+// publishEach is flushEach with a message in front of each flush.
+func (l *live) publishEach(interval, total time.Duration) {
+	for range total / interval {
+		time.Sleep(interval)
+		l.Append(rtmp.Message{Type: rtmp.TypeAudio, Payload: []byte{0x2F, 1}}, time.Since(l.began))
 		l.Flush()
 	}
 	synctest.Wait()
@@ -113,18 +125,23 @@ func TestViewersAreServedAtTheStartAfterEachFlushAndAtTheEnd(t *testing.T) {
 func TestPausesFollowThePasses(t *testing.T) {
 	for name, c := range map[string]struct {
 		takes, maxDelay time.Duration
-		// want are the passes of 500 ms in which the publisher flushes each 5 ms.
+		// want are the passes of 500 ms in which a message comes each 6 ms.
 		want string
 	}{
-		"short passes, short pauses": {5 * time.Millisecond, time.Second, "[0 5 105 205 305 405]"},
-		"a cap on the delay":         {20 * time.Millisecond, 100 * time.Millisecond, "[0 20 120 220 320 420]"},
-		"passes longer than the cap": {150 * time.Millisecond, 100 * time.Millisecond, "[0 150 300 450]"},
+		"short passes, short pauses": {5 * time.Millisecond, time.Second, "[0 6 106 206 306 406]"},
+		"a cap on the delay":         {20 * time.Millisecond, 100 * time.Millisecond, "[0 20 124 226 328 430]"},
+		"passes longer than the cap": {150 * time.Millisecond, 100 * time.Millisecond, "[0 150 337]"},
+		"passes of several caps":     {150 * time.Millisecond, 10 * time.Millisecond, "[0 150 300 450]"},
 		"no pauses at all":           {20 * time.Millisecond, 0, "[0 20 40 60 80 100 120 140 160 180 200 220 240 260 280 300 320 340 360 380 400 420 440 460 480]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := start(t, c.maxDelay, &viewer{takes: c.takes})
-				l.flushEach(5*time.Millisecond, 498*time.Millisecond)
+				viewers := []*viewer{{takes: c.takes}}
+				for len(viewers) < joinSize {
+					viewers = append(viewers, &viewer{})
+				}
+				l := start(t, c.maxDelay, viewers...)
+				l.publishEach(6*time.Millisecond, 498*time.Millisecond)
 				if got := l.viewers[0].served(); got != c.want {
 					t.Errorf("served at %s, want %s", got, c.want)
 				}
@@ -226,7 +243,7 @@ func TestPassesWithViewersAreObserved(t *testing.T) {
 // countedPages say whether they are in use.
 type countedPages struct{ closed int }
 
-func (*countedPages) File(_, _, _ []byte) int { return -1 }
+func (*countedPages) Pipe(_, _, _ []byte) int { return -1 }
 func (p *countedPages) Close()                { p.closed++ }
 
 // fanWith returns the fan-out of a publication with viewers, for two processors.

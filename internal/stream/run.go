@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"time"
+
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
 )
@@ -58,6 +60,17 @@ func (l *Log) Part() {
 	if l.run.Load() != nil {
 		l.run.Store(nil)
 	}
+}
+
+// Unsent returns when the first message came that is not in the last run, or now if
+// there is none.
+func (l *Log) Unsent(now time.Duration) time.Duration {
+	if r := l.run.Load(); r != nil {
+		if m := r.to.next.Load(); m != nil {
+			return m.arrival
+		}
+	}
+	return now
 }
 
 // form returns the run for a viewer that does not take it as it is.

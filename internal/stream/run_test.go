@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 )
@@ -50,6 +51,27 @@ func TestRunsGoFromPassToPass(t *testing.T) {
 	if c.Joined() != nil {
 		t.Error("a run of nothing")
 	}
+}
+
+func TestUnsentIsWhatCameBehindTheLastRun(t *testing.T) {
+	const now = 99 * time.Millisecond
+	l := logOf("vh0=A v0!@0")
+	check := func(what string, want time.Duration) {
+		t.Helper()
+		if got := l.Unsent(now); got != want {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	check("no run", now)
+	l.Join()
+	check("nothing", now)
+	appendAll(l, "v0@10 v0@20")
+	check("two messages", 10*time.Millisecond)
+	l.Join()
+	check("nothing again", now)
+	appendAll(l, "v0@30")
+	l.Part()
+	check("no runs any more", now)
 }
 
 // TestRunsAreForThoseWhoWantAllOfThem has the others read message by message.

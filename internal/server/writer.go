@@ -143,7 +143,7 @@ func (w *writer) serve(pass bool, pages stream.Pages) {
 			w.fail(err)
 			return
 		case !b.written() || more:
-			b.pass, b.pages = false, nil
+			b.pages = nil
 			w.server.running.Go(func() { w.drain(b) })
 			return
 		case closed:

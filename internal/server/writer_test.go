@@ -14,9 +14,19 @@ import (
 type sink struct {
 	net.Conn // nil: only what is below may be called
 	written  int
+	// then is called after the first write, if it is not nil.
+	then func()
 }
 
-func (s *sink) Write(b []byte) (int, error)      { s.written += len(b); return len(b), nil }
+func (s *sink) Write(b []byte) (int, error) {
+	s.written += len(b)
+	if then := s.then; then != nil {
+		s.then = nil
+		then()
+	}
+	return len(b), nil
+}
+
 func (s *sink) SetWriteDeadline(time.Time) error { return nil }
 
 // backlog returns the writer of a connection with one player, which is behind
@@ -99,6 +109,32 @@ func TestAPlayerThatStoppedHoldsNoLog(t *testing.T) {
 	w.remove(p)
 	if p.cursor.IsOpen() {
 		t.Error("its cursor is open")
+	}
+}
+
+// TestWhoIsLateStopsWhereTheOthersDo has a message come while the socket is waited for.
+// It is for the next pass: who went on would stand between two runs then, and have to be
+// written each message of the next.
+func TestWhoIsLateStopsWhereTheOthersDo(t *testing.T) {
+	w, out := backlog(t, 10)
+	log := w.players[0].subscription.Log()
+	log.Join()
+	message := func() {
+		log.Append(rtmp.Message{Type: rtmp.TypeVideo, Timestamp: 10, Payload: []byte{0x27, 1, 2, 3}}, 0)
+	}
+	out.then = message
+	w.Wake(nil)
+	w.server.running.Wait()
+	before := out.written
+	if cursor := &w.players[0].cursor; before == 0 || !cursor.AtJoint() {
+		t.Errorf("%d bytes were written, up to the end of the pass: %v", before, cursor.AtJoint())
+	}
+	log.Join()
+	w.Wake(nil)
+	w.server.running.Wait()
+	passed, _ := w.players[0].cursor.Passed()
+	if messages, _ := log.Head(); passed != messages {
+		t.Errorf("%d messages of %d were written after the next pass", passed, messages)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // maxRun is the longest run that is laid out in one piece: more than this comes
 // together only when the fan-out was held up.
-const maxRun = 256 << 10
+const maxRun = 1 << 20
 
 // run is what came between two passes of the fan-out, in one piece: most viewers
 // stand at its beginning, and are written all of it at once. One copy for all of

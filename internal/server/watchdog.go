@@ -45,6 +45,10 @@ type watchdog struct {
 }
 
 const (
+	// timerGrid is what timers fire at multiples of, except for a deadline that comes
+	// before the next one: most have been moved by then, and one wake-up of the process
+	// serves thousands of them.
+	timerGrid = 250 * time.Millisecond
 	// lateTimer is how late the timer of a running process never is: one that is
 	// later says that the process was stopped or its machine suspended.
 	lateTimer = 100 * time.Millisecond
@@ -53,9 +57,17 @@ const (
 	reprieve = 5 * time.Second
 )
 
+// onGrid is when to look, now or later, whether a deadline has been moved.
+func onGrid(now, deadline time.Duration) time.Duration {
+	if common := deadline.Truncate(timerGrid); common > now {
+		return common
+	}
+	return deadline
+}
+
 func newWatchdog(c *conn) *watchdog {
-	w := &watchdog{c: c, since: c.started, due: c.started + handshakeTimeout}
-	w.timer = time.AfterFunc(handshakeTimeout, w.check)
+	w := &watchdog{c: c, since: c.started, due: onGrid(c.started, c.started+handshakeTimeout)}
+	w.timer = time.AfterFunc(w.due-c.started, w.check)
 	return w
 }
 
@@ -115,8 +127,8 @@ func (w *watchdog) schedule(now time.Duration) {
 		return // the timer is set
 	}
 	if now < deadline {
-		w.due = deadline
-		w.timer.Reset(deadline - now)
+		w.due = onGrid(now, deadline)
+		w.timer.Reset(w.due - now)
 		return
 	}
 	w.stopped = true

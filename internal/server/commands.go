@@ -105,6 +105,11 @@ var (
 	errNoApp         = errors.New("no app")
 )
 
+// ackWindow is after how many bytes clients acknowledge what they got. Nothing here
+// waits for that, and with thousands of players it is most of what they send; this is
+// the largest window that is in wide use.
+const ackWindow = 5_000_000
+
 func (c *conn) connect(in call) error {
 	if c.connected {
 		return c.refuseConnect(in, "Already connected.", ReasonBadState, errSecondConnect)
@@ -121,8 +126,8 @@ func (c *conn) connect(in call) error {
 		c.reconnect.Store(canReconnect)
 	}
 	c.out.send(
-		rtmp.WindowAckSize(rtmp.DefaultWindow),
-		rtmp.SetPeerBandwidth(rtmp.DefaultWindow, rtmp.LimitDynamic),
+		rtmp.WindowAckSize(ackWindow),
+		rtmp.SetPeerBandwidth(ackWindow, rtmp.LimitDynamic),
 		rtmp.SetChunkSize(uint32(c.server.options.ChunkSize)),
 		rtmp.ConnectResult(in.Transaction, objectEncoding(object)),
 	)

@@ -98,6 +98,8 @@ type conn struct {
 	// last line in the log.
 	role, channel string
 	streams       map[uint32]*netStream
+	// publishing are those of the streams that have a publication.
+	publishing []*netStream
 	// client is how the program named itself in connect.
 	client   string
 	accounts accounts
@@ -195,10 +197,8 @@ func (c *conn) settle() error {
 	if c.reader == nil {
 		return nil
 	}
-	for _, s := range c.streams {
-		if s.publication != nil {
-			s.publication.Flush()
-		}
+	for _, s := range c.publishing {
+		s.publication.Flush()
 	}
 	c.accounts.received.Store(c.reader.Received())
 	c.acknowledge()
@@ -212,7 +212,7 @@ func (c *conn) settle() error {
 		return err
 	}
 	if c.server.options.MaxWriteDelay > 0 {
-		c.takeNap()
+		return c.takeNap()
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func (c *conn) settle() error {
 // charge takes what came since the last time from the budgets, and reports whether
 // they allow it.
 func (c *conn) charge() bool {
-	chunks, messages, now := c.reader.Chunks(), c.messages, time.Now()
+	chunks, messages, now := c.reader.Chunks(), c.messages, c.server.epoch.Add(c.readAt)
 	n := int(chunks - c.chunks)
 	c.chunks, c.messages = chunks, 0
 	return c.chunkBudget.AllowN(now, n) && c.messageBudget.AllowN(now, messages)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
@@ -72,8 +73,8 @@ func (c *conn) media(m rtmp.Message) error {
 	if !c.connected {
 		return fmt.Errorf("%v before connect: %w", m.Type, rtmp.ErrProtocol)
 	}
-	s := c.streams[m.Stream]
-	if s == nil || s.publication == nil {
+	i := slices.IndexFunc(c.publishing, func(s *netStream) bool { return s.id == m.Stream })
+	if i < 0 {
 		c.ignored++
 		return nil
 	}
@@ -81,7 +82,7 @@ func (c *conn) media(m rtmp.Message) error {
 		c.watch.media.Store(int64(c.readAt))
 	}
 	faultinject.At(faultinject.Append, c.channel)
-	s.publication.Append(m, c.readAt)
+	c.publishing[i].publication.Append(m, c.readAt)
 	return nil
 }
 

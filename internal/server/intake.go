@@ -36,6 +36,9 @@ type intakeOwner interface {
 	settle() error
 	// noteRead comes after it.
 	noteRead()
+	// rise lifts the deadline of a rest, before the first wait for bytes that
+	// comes after it.
+	rise()
 }
 
 // input is where an intake gets its bytes from.
@@ -80,7 +83,8 @@ func (in *intake) canRest() bool {
 }
 
 // rest waits until the read deadline, until napBytes have come, or until the
-// peer has closed. It reads nothing.
+// peer has closed. It reads nothing. The deadline, which may have passed then, does
+// not hold for what is there; it is lifted before anything is waited for.
 func (in *intake) rest() {
 	in.release()
 	in.input.(interface{ rest() }).rest()

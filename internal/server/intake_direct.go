@@ -3,11 +3,11 @@
 package server
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
 	"syscall"
+	"unsafe"
 )
 
 // directInput reads from a TCP socket by itself, and waits for it with the poller
@@ -18,21 +18,30 @@ import (
 // tried before waiting: the end of the stream may have come along with the bytes
 // and would not be announced again, and RawConn.Read forgets what was announced
 // before it.
+//
+// After a rest nothing is to be waited for in most cases, and the deadline that
+// ended it has passed: so the first read is none of the poller's, and the deadline
+// is lifted only if that read finds nothing.
 type directInput struct {
 	raw syscall.RawConn
 	try func(fd uintptr) bool // attempt, a field since it is allocated
 
 	// least is the low-water mark of the socket.
-	least  int
-	doze   func(fd uintptr) bool // dozeOff, likewise
+	least int
+	doze  func(fd uintptr) bool // dozeOff, likewise
+	dozed bool
+	// rested says that the read deadline is that of a rest, and once reads
+	// whatever it is.
 	rested bool
+	once   func(fd uintptr)
 
 	// What follows is that of the read under way.
 
-	in  *intake
-	p   []byte
-	n   int
-	err error
+	in   *intake
+	p    []byte
+	n    int
+	err  error
+	done bool
 }
 
 // newDirectInput returns nil if the connection is not TCP alone.
@@ -47,12 +56,23 @@ func newDirectInput(nc net.Conn) input {
 	}
 	i := &directInput{raw: raw}
 	i.least, i.try, i.doze = 1, i.attempt, i.dozeOff
+	i.once = func(fd uintptr) { i.done = i.attempt(fd) }
 	return i
 }
 
 func (i *directInput) read(in *intake, p []byte) (int, error) {
-	i.in, i.p, i.n, i.err = in, p, 0, nil
-	err := i.raw.Read(i.try)
+	i.in, i.p, i.n, i.err, i.done = in, p, 0, nil, false
+	var err error
+	if i.rested {
+		err = i.raw.Control(i.once)
+		if err == nil && !i.done {
+			i.rested = false
+			in.owner.rise()
+		}
+	}
+	if err == nil && !i.done {
+		err = i.raw.Read(i.try)
+	}
 	i.p = nil
 	if err == nil {
 		err = i.err
@@ -61,26 +81,27 @@ func (i *directInput) read(in *intake, p []byte) (int, error) {
 }
 
 // attempt reads once, and reports false if it has to wait. The socket does not
-// block, as none of package net does.
+// block, as none of package net does, so that the scheduler need not know of the
+// call: its monitor, which every other call wakes, would do so all the time.
 func (i *directInput) attempt(fd uintptr) bool {
 	p := i.p
 	if p == nil {
 		p = i.in.room()
 	}
-	n, err := syscall.Read(int(fd), p)
-	for errors.Is(err, syscall.EINTR) {
-		n, err = syscall.Read(int(fd), p)
+	n, errno := receiveOnce(fd, p)
+	for errno == syscall.EINTR {
+		n, errno = receiveOnce(fd, p)
 	}
 	switch {
-	case errors.Is(err, syscall.EAGAIN) && i.least > 1:
+	case errno == syscall.EAGAIN && i.least > 1:
 		i.least = 1 // the poller has to hear of any byte
 		i.mark(fd)
 		return i.attempt(fd)
-	case errors.Is(err, syscall.EAGAIN):
+	case errno == syscall.EAGAIN:
 		i.in.release()
 		return false
-	case err != nil:
-		i.err = os.NewSyscallError("read", err)
+	case errno != 0:
+		i.err = os.NewSyscallError("read", errno)
 	case n == 0:
 		i.err = io.EOF
 	default:
@@ -89,20 +110,27 @@ func (i *directInput) attempt(fd uintptr) bool {
 	return true
 }
 
+// receiveOnce is recvfrom without an address.
+func receiveOnce(fd uintptr, p []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd,
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0) // #nosec G103 -- p is held by the caller
+	return int(n), errno
+}
+
 // rest raises the low-water mark of the socket, so that the poller hears of the
 // end and of much, but not of each packet. Reads that do not wait are not bound
 // by the mark.
 func (i *directInput) rest() {
-	i.rested = false
+	i.rested, i.dozed = true, false
 	_ = i.raw.Read(i.doze) // the deadline is how it usually ends
 }
 
 // dozeOff is called before the wait and after it.
 func (i *directInput) dozeOff(fd uintptr) bool {
-	if i.rested {
+	if i.dozed {
 		return true
 	}
-	i.rested = true
+	i.dozed = true
 	if i.least != napBytes {
 		i.least = napBytes
 		i.mark(fd)

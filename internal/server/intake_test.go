@@ -24,6 +24,7 @@ type journey struct {
 
 func (j *journey) settle() error { j.settled++; return j.refuse }
 func (j *journey) noteRead()     { j.noted++ }
+func (j *journey) rise()         {}
 
 // tcpPair returns the two ends of a connection on the loopback interface.
 func tcpPair(tb testing.TB) (client, server *net.TCPConn) {

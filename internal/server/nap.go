@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 const (
 	// shortestNap is what is worth a timer.
@@ -30,24 +33,35 @@ type nap struct {
 }
 
 // takeNap comes before a read of the connection. While the socket has more there
-// is no rest.
-func (c *conn) takeNap() {
-	if !c.in.canRest() || c.in.full {
-		return
+// is no rest. The error says that the connection was asked to end meanwhile.
+func (c *conn) takeNap() error {
+	if len(c.publishing) == 0 || !c.in.canRest() || c.in.full {
+		return nil
 	}
 	now := c.server.now()
 	gathering := gatherTime(now-c.nap.since, c.reader.Received()-c.nap.received)
 	rest := min(c.unserved(now)-now, gathering)
 	if rest < shortestNap {
-		return
+		return nil
 	}
 	c.nap.since, c.nap.received = now, c.reader.Received()
-	_ = c.nc.SetReadDeadline(time.Now().Add(rest))
+	c.setReadDeadline(c.server.epoch.Add(now + rest))
 	if !c.ended() {
 		c.in.rest()
 	}
-	_ = c.nc.SetReadDeadline(time.Time{})
-	if c.ended() { // its own deadline may have been replaced
+	if c.ended() {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// rise implements intakeOwner.
+func (c *conn) rise() { c.setReadDeadline(time.Time{}) }
+
+// setReadDeadline does not replace that of a connection that has to end.
+func (c *conn) setReadDeadline(t time.Time) {
+	_ = c.nc.SetReadDeadline(t)
+	if c.ended() {
 		_ = c.nc.SetReadDeadline(longAgo)
 	}
 }
@@ -62,10 +76,7 @@ func gatherTime(elapsed time.Duration, bytes uint64) time.Duration {
 // connection that publishes nothing has no such time.
 func (c *conn) unserved(now time.Duration) time.Duration {
 	until := now
-	for _, s := range c.streams {
-		if s.publication == nil {
-			continue
-		}
+	for _, s := range c.publishing {
 		rest, watched := s.publication.Resting()
 		rest -= readTime
 		if !watched {

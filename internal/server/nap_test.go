@@ -19,6 +19,7 @@ type noOwner struct{}
 
 func (noOwner) settle() error { return nil }
 func (noOwner) noteRead()     {}
+func (noOwner) rise()         {}
 
 // rests reports whether a rest is still under way after the poller has had
 // every chance to end it: another connection's bytes came through it meanwhile.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/AgustinSRG/rtmp-server/internal/access"
 	"github.com/AgustinSRG/rtmp-server/internal/amf"
@@ -76,6 +77,7 @@ func (c *conn) claim(s *netStream) error {
 		return c.refuseBusy(s.id)
 	}
 	s.publication = publication
+	c.publishing = append(c.publishing, s)
 	faultinject.At(faultinject.Claimed, s.grant.Channel)
 	c.accept()
 	c.begin(s, stream.KindPublisher, path{channel: s.grant.Channel, key: s.grant.Key}, s.grant.streamID)
@@ -120,6 +122,7 @@ func (c *conn) closeNetStream(s *netStream) {
 func (c *conn) unpublish(s *netStream) {
 	publication, g := s.publication, s.grant
 	s.publication, s.grant = nil, nil
+	c.publishing = slices.DeleteFunc(c.publishing, func(other *netStream) bool { return other == s })
 	c.letGo(publication, g)
 	if publication != nil {
 		c.finish(s)

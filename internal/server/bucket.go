@@ -17,8 +17,11 @@ type budget struct {
 func perSecond(rate, burst int) budget { return budget{burst, time.Second / time.Duration(rate)} }
 
 // take takes one out of the bucket, or reports that it is empty.
-func (b *bucket) take(now time.Duration, from budget) bool {
-	return b.spend(now, from.each, from.each*time.Duration(from.burst))
+func (b *bucket) take(now time.Duration, from budget) bool { return b.takeAll(now, 1, from) }
+
+// takeAll takes n out of the bucket, or reports that there are not so many.
+func (b *bucket) takeAll(now time.Duration, n int, from budget) bool {
+	return b.spend(now, from.each*time.Duration(n), from.each*time.Duration(from.burst))
 }
 
 // spend takes what it costs, given as the time in which as much comes back, out

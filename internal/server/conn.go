@@ -67,11 +67,11 @@ type conn struct {
 	readAt time.Duration
 	// chunks is how many chunks chunkBudget has been charged for.
 	chunks      uint64
-	chunkBudget *rate.Limiter
+	chunkBudget bucket
 	// messages is how many messages came that messageBudget has not been
 	// charged for.
 	messages      int
-	messageBudget *rate.Limiter
+	messageBudget bucket
 	// pingBudget and startBudget are nil until the client pings or starts: those
 	// who wait in thousands do neither.
 	pingBudget  *rate.Limiter
@@ -112,16 +112,14 @@ type conn struct {
 
 func newConn(s *Server, nc *transport) *conn {
 	c := &conn{
-		server:        s,
-		id:            s.nextID.Add(1),
-		nc:            nc,
-		started:       s.now(),
-		release:       func() {},
-		interrupted:   make(chan struct{}),
-		readAt:        s.now(),
-		streams:       make(map[uint32]*netStream),
-		chunkBudget:   rate.NewLimiter(chunkRate, chunkBurst),
-		messageBudget: rate.NewLimiter(messageRate, messageBurst),
+		server:      s,
+		id:          s.nextID.Add(1),
+		nc:          nc,
+		started:     s.now(),
+		release:     func() {},
+		interrupted: make(chan struct{}),
+		readAt:      s.now(),
+		streams:     make(map[uint32]*netStream),
 	}
 	c.log = s.log.With("id", c.id)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -217,13 +215,19 @@ func (c *conn) settle() error {
 	return nil
 }
 
+// chunkBudget and messageBudget are those of each connection.
+var (
+	chunkBudget   = perSecond(chunkRate, chunkBurst)
+	messageBudget = perSecond(messageRate, messageBurst)
+)
+
 // charge takes what came since the last time from the budgets, and reports whether
 // they allow it.
 func (c *conn) charge() bool {
-	chunks, messages, now := c.reader.Chunks(), c.messages, c.server.epoch.Add(c.readAt)
+	chunks, messages := c.reader.Chunks(), c.messages
 	n := int(chunks - c.chunks)
 	c.chunks, c.messages = chunks, 0
-	return c.chunkBudget.AllowN(now, n) && c.messageBudget.AllowN(now, messages)
+	return c.chunkBudget.takeAll(c.readAt, n, chunkBudget) && c.messageBudget.takeAll(c.readAt, messages, messageBudget)
 }
 
 // noteRead implements intakeOwner.

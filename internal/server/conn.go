@@ -60,7 +60,6 @@ type conn struct {
 	reader *rtmp.Reader
 	// holding is the reader, for whoever looks what it holds.
 	holding atomic.Pointer[rtmp.Reader]
-	nap     nap
 	acks    rtmp.AckWindow
 	// readAt is when the last bytes were read from the socket, the time of
 	// arrival of the messages they complete.

@@ -30,6 +30,7 @@ type directInput struct {
 	least int
 	doze  func(fd uintptr) bool // dozeOff, likewise
 	dozed bool
+	roomy bool // the socket has napRoom
 	// rested says that the read deadline is that of a rest, and once reads
 	// whatever it is.
 	rested bool
@@ -131,6 +132,10 @@ func (i *directInput) dozeOff(fd uintptr) bool {
 		return true
 	}
 	i.dozed = true
+	if !i.roomy { // the kernel makes room for as much as it is to wait for
+		i.roomy, i.least = true, napRoom
+		i.mark(fd)
+	}
 	if i.least != napBytes {
 		i.least = napBytes
 		i.mark(fd)

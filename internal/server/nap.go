@@ -11,9 +11,13 @@ const (
 	// unwatchedNap is the longest while nobody watches; who comes meanwhile
 	// starts with what had come before it.
 	unwatchedNap = 160 * time.Millisecond
-	// napBytes is how much may gather in the socket meanwhile: less than what the
-	// kernel takes before the peer has to wait.
-	napBytes = 48 << 10
+	// napBytes is how much may gather in the socket meanwhile: what one read takes,
+	// less than what the kernel takes before the peer has to wait.
+	napBytes = 60 << 10
+	// napRoom is how much the kernel takes at least, from the first nap on. While
+	// more than half of it is left, a read needs no acknowledgement to tell the
+	// peer that there is room again.
+	napRoom = 4 * napBytes
 	// napGrid is what naps for nobody end at multiples of, those of one in
 	// napGroups publishers at a time: one wake-up of the process serves many of
 	// them, and what they all sent is not read at once.
@@ -23,29 +27,22 @@ const (
 	readTime = 3 * time.Millisecond
 )
 
-// nap lets what a publisher sends gather in its socket while nobody could be
-// sent it anyway: fewer reads, and fewer times that the process wakes up. It
-// ends early when napBytes have come, and when the publisher leaves.
-type nap struct {
-	// since is when the last one began, and received how much had come by then.
-	since    time.Duration
-	received uint64
-}
-
-// takeNap comes before a read of the connection. While the socket has more there
-// is no rest. The error says that the connection was asked to end meanwhile.
+// takeNap lets what a publisher sends gather in its socket while nobody could be
+// sent it anyway: fewer reads, and fewer times that the process wakes up. It ends
+// early when napBytes have come, and when the publisher leaves.
+//
+// It comes before a read of the connection. While the socket has more there is no
+// rest. The error says that the connection was asked to end meanwhile.
 func (c *conn) takeNap() error {
 	if len(c.publishing) == 0 || !c.in.canRest() || c.in.full {
 		return nil
 	}
 	now := c.server.now()
-	gathering := gatherTime(now-c.nap.since, c.reader.Received()-c.nap.received)
-	rest := min(c.unserved(now)-now, gathering)
-	if rest < shortestNap {
+	until := c.unserved(now)
+	if until-now < shortestNap {
 		return nil
 	}
-	c.nap.since, c.nap.received = now, c.reader.Received()
-	c.setReadDeadline(c.server.epoch.Add(now + rest))
+	c.setReadDeadline(c.server.epoch.Add(until))
 	if !c.ended() {
 		c.in.rest()
 	}
@@ -64,12 +61,6 @@ func (c *conn) setReadDeadline(t time.Time) {
 	if c.ended() {
 		_ = c.nc.SetReadDeadline(longAgo)
 	}
-}
-
-// gatherTime is how long napBytes take to come, at the rate at which so many
-// bytes came, and no more than a minute. Days and gigabytes must not overflow.
-func gatherTime(elapsed time.Duration, bytes uint64) time.Duration {
-	return time.Duration(min(float64(elapsed)*napBytes/float64(bytes+1), float64(time.Minute)))
 }
 
 // unserved is until when nobody is served what the connection publishes; a

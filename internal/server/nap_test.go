@@ -5,8 +5,11 @@ package server
 import (
 	"bytes"
 	"io"
+	"net"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // napper is an intake over TCP that can rest.
@@ -113,26 +116,91 @@ func TestWaitingAfterARestHearsOfAnyByte(t *testing.T) {
 	}
 }
 
-func TestPortableInputsDoNotRest(t *testing.T) {
-	if newIntake(&sink{}, noOwner{}).canRest() {
-		t.Error("an input that reads while it waits cannot rest")
+// lifter is the owner of an intake that lifts the deadline of a rest.
+type lifter struct {
+	noOwner
+	nc    *net.TCPConn
+	risen int
+}
+
+func (l *lifter) rise() {
+	l.risen++
+	_ = l.nc.SetReadDeadline(time.Time{})
+}
+
+// TestTheDeadlineOfARestHoldsForNoRead has a deadline that has passed lifted when
+// there is something to wait for, and not before.
+func TestTheDeadlineOfARestHoldsForNoRead(t *testing.T) {
+	client, server := tcpPair(t)
+	owner := &lifter{nc: server}
+	in := newIntake(server, owner)
+	direct := in.input.(*directInput)
+	direct.raw = watchedSocket{direct.raw, func() { _, _ = client.Write([]byte{7}) }}
+	if err := server.SetReadDeadline(longAgo); err != nil {
+		t.Fatal(err)
+	}
+	in.rest()
+	for i := range byte(2) {
+		if _, err := client.Write([]byte{i}); err != nil {
+			t.Fatal(err)
+		}
+		arrived(t, server)
+		if b, err := in.ReadByte(); b != i || err != nil {
+			t.Fatalf("read %d, %v, want %d", b, err, i)
+		}
+	}
+	if owner.risen != 0 {
+		t.Error("lifted while there was something to read")
+	}
+	if b, err := in.ReadByte(); b != 7 || err != nil || owner.risen != 1 {
+		t.Errorf("waited for %d, %v, with the deadline lifted %d times", b, err, owner.risen)
 	}
 }
 
-func TestGatherTimeHoldsForDays(t *testing.T) {
-	for _, c := range []struct {
-		elapsed time.Duration
-		bytes   uint64
-		want    time.Duration
-	}{
-		{time.Second, napBytes - 1, time.Second},
-		{time.Millisecond, 10*napBytes - 1, 100 * time.Microsecond},
-		{100 * 24 * time.Hour, 86_400*100*napBytes - 1, time.Second},
-		{100 * 24 * time.Hour, 0, time.Minute},
-		{0, 0, 0},
-	} {
-		if got := gatherTime(c.elapsed, c.bytes).Round(time.Microsecond); got != c.want {
-			t.Errorf("%v and %d bytes: %v, want %v", c.elapsed, c.bytes, got, c.want)
+// arrived waits until a socket has bytes.
+func arrived(t *testing.T, nc *net.TCPConn) {
+	t.Helper()
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != nil {
+			t.Error(err)
 		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestARestMakesRoom has the kernel take much more than ends a rest.
+func TestARestMakesRoom(t *testing.T) {
+	client, server := tcpPair(t)
+	n := startNap(newIntake(server, noOwner{}))
+	if _, err := client.Write(make([]byte, napBytes)); err != nil {
+		t.Fatal(err)
+	}
+	<-n.ended
+	raw, err := server.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for option, want := range map[int]func(int) bool{
+		unix.SO_RCVLOWAT: func(n int) bool { return n == napBytes },
+		unix.SO_RCVBUF:   func(n int) bool { return n >= napRoom },
+	} {
+		var n int
+		if err := raw.Control(func(fd uintptr) { n, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, option) }); err != nil {
+			t.Fatal(err)
+		}
+		if err != nil || !want(n) {
+			t.Errorf("option %d is %d, %v", option, n, err)
+		}
+	}
+}
+
+func TestPortableInputsDoNotRest(t *testing.T) {
+	if newIntake(&sink{}, noOwner{}).canRest() {
+		t.Error("an input that reads while it waits cannot rest")
 	}
 }

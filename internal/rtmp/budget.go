@@ -95,7 +95,9 @@ func (r *Reader) hold(n int, needed bool) bool {
 		case due < 0:
 			b.taken.Add(int64(due))
 		}
-		r.share.bytes.Store(int64(after))
+		if int64(after) != r.share.bytes.Load() {
+			r.share.bytes.Store(int64(after))
+		}
 	}
 	r.held += n
 	return true

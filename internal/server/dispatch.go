@@ -79,7 +79,7 @@ func (c *conn) media(m rtmp.Message) error {
 		return nil
 	}
 	if m.Type == rtmp.TypeAudio || m.Type == rtmp.TypeVideo {
-		c.watch.media.Store(int64(c.readAt))
+		c.watch.noteMedia(c.readAt)
 	}
 	faultinject.At(faultinject.Append, c.channel)
 	c.publishing[i].publication.Append(m, c.readAt)

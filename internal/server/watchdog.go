@@ -71,6 +71,14 @@ func newWatchdog(c *conn) *watchdog {
 	return w
 }
 
+// noteMedia says when media was published, mostly several times for one read: a
+// load is cheaper than a store.
+func (w *watchdog) noteMedia(at time.Duration) {
+	if w.media.Load() != int64(at) {
+		w.media.Store(int64(at))
+	}
+}
+
 // enter puts the deadlines of a phase into force.
 func (w *watchdog) enter(p phase) {
 	w.mu.Lock()

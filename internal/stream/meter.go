@@ -25,7 +25,9 @@ type meter struct {
 	keyed    time.Duration
 	seconds  [FlowWindow + 1]second
 
-	tracks    []Track
+	tracks []Track
+	// met has a bit for each of the tracks.
+	met       [2]uint32
 	announced rtmp.Announced
 	// stalls and repairs are the latest of each, and repaired how many repairs
 	// there were.
@@ -61,7 +63,7 @@ func (m *meter) media(p media.Packet, size int, timestamp uint32, groupStart boo
 	if p.Type != media.Frame {
 		return
 	}
-	if !p.Multi {
+	if !p.Multi && p.Track < maxTracks && m.met[p.Kind]&(1<<p.Track) == 0 {
 		m.meet(p)
 	}
 	if p.Kind == media.Video {
@@ -134,10 +136,9 @@ func (m *meter) key(timestamp uint32) {
 // meet notes the track of a frame that came without a sequence header, as those of
 // MP3 do.
 func (m *meter) meet(p media.Packet) {
-	if p.Track < maxTracks {
-		if i, known := m.find(p.Kind, p.Track); !known {
-			m.tracks = slices.Insert(m.tracks, i, Track{Kind: p.Kind.String(), ID: p.Track, Codec: p.Codec.String()})
-		}
+	m.met[p.Kind] |= 1 << p.Track
+	if i, known := m.find(p.Kind, p.Track); !known {
+		m.tracks = slices.Insert(m.tracks, i, Track{Kind: p.Kind.String(), ID: p.Track, Codec: p.Codec.String()})
 	}
 }
 

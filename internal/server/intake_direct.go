@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // directInput reads from a TCP socket by itself, and waits for it with the poller
@@ -113,7 +115,7 @@ func (i *directInput) attempt(fd uintptr) bool {
 
 // receiveOnce is recvfrom without an address.
 func receiveOnce(fd uintptr, p []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd,
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd,
 		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0) // #nosec G103 -- p is held by the caller
 	return int(n), errno
 }

@@ -17,7 +17,7 @@ const (
 	// what one address has ports for, see portRange; the limit of open files, less
 	// some for what else a process has open, may be lower.
 	fewestPlayers, mostPlayers = 10, 24000
-	otherFiles                 = 200
+	otherFiles                 = 300
 
 	// growingLag and longestLag are the lag, in milliseconds, with which a
 	// server does not keep up any more.

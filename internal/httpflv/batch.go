@@ -67,9 +67,13 @@ func (b *batch) endWith(p []byte) {
 	b.end = p
 }
 
+// common reports whether the batch is what others get as well, and nothing else. There
+// is no more to be gathered in the pass then.
+func (b *batch) common() bool { return len(b.shared) > 0 && len(b.shared)+len(b.end) == b.size }
+
 // pipe returns a pipe that has the bytes of the step, -1 if there is none.
 func (b *batch) pipe() int {
-	if b.pages == nil || len(b.shared) == 0 || len(b.shared)+len(b.end) != b.size || !b.whole() {
+	if b.pages == nil || !b.common() || !b.whole() {
 		return -1
 	}
 	return b.pages.Pipe(b.front, b.shared, b.end)
@@ -96,13 +100,17 @@ func (b *batch) full() bool { return b.size >= maxBatch || len(b.vectors) >= max
 func (b *batch) written() bool { return len(b.rest) == 0 && len(b.step) == 0 }
 
 // next makes the following part of the batch the step, unless there is one: small
-// enough to tell a slow peer from one that stopped reading.
+// enough to tell a slow peer from one that stopped reading. What pages have, which is
+// written without waiting, is one step.
 func (b *batch) next() {
 	if len(b.step) > 0 {
 		return
 	}
-	n, size := 0, 0
-	for n < len(b.rest) && n < maxPieces && (n == 0 || size+len(b.rest[n]) <= maxBatch) {
+	n, size, most := 0, 0, maxBatch
+	if b.pages != nil && b.common() {
+		most = len(b.front) + b.size
+	}
+	for n < len(b.rest) && n < maxPieces && (n == 0 || size+len(b.rest[n]) <= most) {
 		size += len(b.rest[n])
 		n++
 	}

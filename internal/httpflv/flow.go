@@ -51,13 +51,13 @@ func (v *viewer) serve(pass bool, pages stream.Pages) {
 	b.pass, b.pages = pass, pages
 	for {
 		ended := v.gather(b)
-		more := b.full()
+		more := b.full() && !b.common()
 		switch err := v.writeNow(b); {
 		case err != nil:
 			v.fail(err)
 			return
 		case !b.written() || more:
-			b.pass, b.pages = false, nil
+			b.pages = nil
 			v.server.running.Go(func() { v.drain(b, ended) })
 			return
 		case ended:

@@ -72,9 +72,13 @@ func (b *batch) addShared(p []byte) {
 	b.shared = p
 }
 
+// common reports whether the batch is what others get as well, and nothing else. There
+// is no more to be gathered in the pass then.
+func (b *batch) common() bool { return len(b.shared) > 0 && len(b.shared) == b.size }
+
 // pipe returns a pipe that has the bytes of the step, -1 if there is none.
 func (b *batch) pipe() int {
-	if b.pages == nil || len(b.shared) != b.size || len(b.step) != len(b.vectors) {
+	if b.pages == nil || !b.common() || len(b.step) != len(b.vectors) {
 		return -1
 	}
 	return b.pages.Pipe(nil, b.shared, nil)
@@ -87,10 +91,14 @@ func (b *batch) full() bool { return b.size >= maxBatch || len(b.vectors) >= max
 func (b *batch) written() bool { return len(b.rest) == 0 && len(b.step) == 0 }
 
 // next makes the following part of the batch the step, small enough to tell a
-// slow peer from one that stopped reading. The step before must be written.
+// slow peer from one that stopped reading. What pages have, which is written without
+// waiting, is one step. The step before must be written.
 func (b *batch) next(nc *transport) error {
-	n, size := 0, 0
-	for n < len(b.rest) && n < maxVectors && (n == 0 || size+len(b.rest[n]) <= maxBatch) {
+	n, size, most := 0, 0, maxBatch
+	if b.pages != nil && nc.secure == nil && b.common() {
+		most = b.size
+	}
+	for n < len(b.rest) && n < maxVectors && (n == 0 || size+len(b.rest[n]) <= most) {
 		size += len(b.rest[n])
 		n++
 	}

@@ -28,11 +28,13 @@ func (p *watchedPages) Pipe(front, shared, end []byte) int {
 
 func TestWhatAllGetInAPassIsSentFromPages(t *testing.T) {
 	shared := bytes.Repeat([]byte("shared by all of them. "), 2000)
+	long := bytes.Repeat(shared, 8)
 	for name, c := range map[string]struct {
 		fill  func(b *batch)
 		given bool
 	}{
 		"shared alone":          {func(b *batch) { b.addShared(shared) }, true},
+		"more than a batch":     {func(b *batch) { b.addShared(long) }, true},
 		"an answer before it":   {func(b *batch) { b.add([]byte("answer")); b.addShared(shared) }, false},
 		"a message behind it":   {func(b *batch) { b.addShared(shared); b.add([]byte("message")) }, false},
 		"not shared":            {func(b *batch) { b.add(shared) }, false},
@@ -62,6 +64,7 @@ func TestWhatAllGetInAPassIsSentFromPages(t *testing.T) {
 					if _, err := nc.writeNow(b); err != nil {
 						t.Fatal(err)
 					}
+					b.pages = nil // as for all that the socket did not take
 				}
 			}
 			_ = nc.socket.Close()

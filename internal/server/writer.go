@@ -137,7 +137,7 @@ func (w *writer) serve(pass bool, pages stream.Pages) {
 	b.pass, b.pages = pass, pages
 	for {
 		closed := w.gather(b)
-		more := b.full()
+		more := b.full() && !b.common()
 		switch err := w.writeNow(b); {
 		case err != nil:
 			w.fail(err)

@@ -135,7 +135,9 @@ func (w *watchdog) schedule(now time.Duration) {
 		return // the timer is set
 	}
 	if now < deadline {
-		w.due = onGrid(now, deadline)
+		if w.due = deadline; !w.reprieved {
+			w.due = onGrid(now, deadline)
+		}
 		w.timer.Reset(w.due - now)
 		return
 	}

@@ -18,15 +18,20 @@ type pipe struct {
 	size int
 }
 
-// pipeSize is what a new pipe takes: the kernel makes it of 16 pages.
-const pipeSize = 64 << 10
-
 func newPipe() (*pipe, error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, os.NewSyscallError("pipe2", err)
 	}
-	return &pipe{from: ends[0], to: ends[1], size: pipeSize}, nil
+	p := &pipe{from: ends[0], to: ends[1]}
+	// It is 64 KiB, but for users who have many pipes already.
+	size, err := unix.FcntlInt(uintptr(p.to), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		p.close()
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	p.size = size
+	return p, nil
 }
 
 // reserve has the pipe take so many bytes at least. Who is not root gets a megabyte,

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// DefaultWindow is the acknowledgement window, in bytes, that this package
-// announces and assumes for peers that announce none.
+// DefaultWindow is the acknowledgement window, in bytes, that is assumed for peers
+// that announce none.
 const DefaultWindow = 2_500_000
 
 // UserEvent is the kind of a User Control message (RTMP 1.0 section 7.1.7).

@@ -17,6 +17,8 @@ import (
 const (
 	// chunkSize is that of rtmp-server.
 	chunkSize = 60000
+	// ackWindow is as well.
+	ackWindow = 5_000_000
 	// joinTimeout is how long a player may take to ask for the stream.
 	joinTimeout = 10 * time.Second
 	// streamID is that of the one message stream of each connection.
@@ -77,7 +79,7 @@ func join(conn *net.TCPConn, l *loop) error {
 func answer(call rtmp.Command) []byte {
 	switch call.Name {
 	case "connect":
-		b := rtmp.AppendMessage(nil, rtmp.WindowAckSize(rtmp.DefaultWindow), rtmp.DefaultChunkSize)
+		b := rtmp.AppendMessage(nil, rtmp.WindowAckSize(ackWindow), rtmp.DefaultChunkSize)
 		b = rtmp.AppendMessage(b, rtmp.SetChunkSize(chunkSize), rtmp.DefaultChunkSize)
 		return rtmp.AppendMessage(b, rtmp.ConnectResult(call.Transaction, 0), chunkSize)
 	case "createStream":

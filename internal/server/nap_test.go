@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -45,13 +46,35 @@ func (n *napper) rests(t *testing.T) bool {
 	}
 }
 
-func startNap(in *intake) *napper {
-	n := &napper{in, make(chan struct{})}
+// startNap returns when the rest has begun: bytes that come before may end it.
+func startNap(t *testing.T, nc *net.TCPConn) *napper {
+	t.Helper()
+	n := &napper{newIntake(nc, noOwner{}), make(chan struct{})}
+	if !n.canRest() {
+		t.Fatal("TCP cannot rest")
+	}
 	go func() {
 		defer close(n.ended)
-		in.rest()
+		n.rest()
 	}()
+	for option(t, nc, unix.SO_RCVLOWAT) != napBytes {
+		runtime.Gosched()
+	}
 	return n
+}
+
+// option returns an option of a socket.
+func option(t *testing.T, nc *net.TCPConn, name int) (value int) {
+	t.Helper()
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { value, failed = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, name) }); err != nil || failed != nil {
+		t.Fatal(err, failed)
+	}
+	return value
 }
 
 func TestRestsEndWithMuchTheEndOrTheDeadline(t *testing.T) {
@@ -66,11 +89,7 @@ func TestRestsEndWithMuchTheEndOrTheDeadline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, server := tcpPair(t)
-			in := newIntake(server, noOwner{})
-			if !in.canRest() {
-				t.Fatal("TCP cannot rest")
-			}
-			n := startNap(in)
+			n := startNap(t, server)
 			if _, err := client.Write(text[:4]); err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +104,7 @@ func TestRestsEndWithMuchTheEndOrTheDeadline(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := make([]byte, len(c.want))
-			if _, err := io.ReadFull(in, got); err != nil || !bytes.Equal(got, c.want) {
+			if _, err := io.ReadFull(n, got); err != nil || !bytes.Equal(got, c.want) {
 				t.Errorf("other bytes came, %v", err)
 			}
 		})
@@ -176,26 +195,16 @@ func arrived(t *testing.T, nc *net.TCPConn) {
 // TestARestMakesRoom has the kernel take much more than ends a rest.
 func TestARestMakesRoom(t *testing.T) {
 	client, server := tcpPair(t)
-	n := startNap(newIntake(server, noOwner{}))
+	n := startNap(t, server)
 	if _, err := client.Write(make([]byte, napBytes)); err != nil {
 		t.Fatal(err)
 	}
 	<-n.ended
-	raw, err := server.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
+	if least := option(t, server, unix.SO_RCVLOWAT); least != napBytes {
+		t.Errorf("the mark of the socket is %d", least)
 	}
-	for option, want := range map[int]func(int) bool{
-		unix.SO_RCVLOWAT: func(n int) bool { return n == napBytes },
-		unix.SO_RCVBUF:   func(n int) bool { return n >= napRoom },
-	} {
-		var n int
-		if err := raw.Control(func(fd uintptr) { n, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, option) }); err != nil {
-			t.Fatal(err)
-		}
-		if err != nil || !want(n) {
-			t.Errorf("option %d is %d, %v", option, n, err)
-		}
+	if room := option(t, server, unix.SO_RCVBUF); room < napRoom {
+		t.Errorf("the socket has room for %d", room)
 	}
 }
 

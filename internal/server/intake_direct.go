@@ -8,8 +8,6 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // directInput reads from a TCP socket by itself, and waits for it with the poller
@@ -113,10 +111,10 @@ func (i *directInput) attempt(fd uintptr) bool {
 	return true
 }
 
-// receiveOnce is recvfrom without an address.
+// receiveOnce is one read.
 func receiveOnce(fd uintptr, p []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd,
-		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0) // #nosec G103 -- p is held by the caller
+	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd,
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) // #nosec G103 -- p is held by the caller
 	return int(n), errno
 }
 

@@ -4,8 +4,9 @@ import "log/slog"
 
 // reservedFiles is how many files are kept for what is open beside connections:
 // the callback's up to 80 requests, Redis or the control server, the ports with a
-// spare file each, certificates, STATE_DIR, the log, the runtime's own, and
-// connections that are being refused.
+// spare file each, certificates, STATE_DIR, the log, the runtime's own, connections
+// that are being refused, and the pipes of passes: two files each, some for each pass
+// that is under way. Where there are none left, the passes do without.
 const reservedFiles = 128
 
 // connections returns how many connections of clients there may be, over all

@@ -113,7 +113,7 @@ var table = []row{
 	},
 	{
 		group: groupChannels, name: "MAX_WRITE_DELAY_MS", fallback: "100",
-		help:   "longest that media waits to go out together when there are many viewers, 0 for never",
+		help:   "how long media may wait to go out together when there are many viewers, 0 for never",
 		parser: number(func(s *Settings) *time.Duration { return &s.MaxWriteDelay }, 0, maxWriteDelay, time.Millisecond),
 	},
 	{

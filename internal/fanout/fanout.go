@@ -31,7 +31,8 @@ const (
 // Options are how viewers are served. Now is required.
 type Options struct {
 	// MaxDelay is how long a message may wait for company before the pass that it goes
-	// out with begins; 0 means that each flush is a pass.
+	// out with begins, unless passes take nearly as long themselves; 0 means that each
+	// flush is a pass.
 	MaxDelay time.Duration
 	// Now is the clock on which the publication is told of the pauses.
 	Now func() time.Duration

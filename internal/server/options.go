@@ -59,8 +59,8 @@ type Options struct {
 	MaxBitrate int
 	// IDMaxLength is the longest channel and key.
 	IDMaxLength int
-	// MaxWriteDelay is the longest that a message waits for others that go out
-	// with it when there are many viewers; 0 means that none waits.
+	// MaxWriteDelay is how long a message may wait for others that go out with it when
+	// there are many viewers, see [fanout.Options]; 0 means that none waits.
 	MaxWriteDelay time.Duration
 	// PlayWait is how long a player may wait for a channel that is not live; 0
 	// means for ever.

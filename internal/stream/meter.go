@@ -26,7 +26,7 @@ type meter struct {
 	seconds  [FlowWindow + 1]second
 
 	tracks []Track
-	// met has a bit for each of the tracks.
+	// met has a bit for each of the tracks that had a frame.
 	met       [2]uint32
 	announced rtmp.Announced
 	// stalls and repairs are the latest of each, and repaired how many repairs

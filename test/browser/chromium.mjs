@@ -36,7 +36,7 @@ export async function openPage(browser, url, { width = 1440, height = 900, schem
     wrong.push(`dialog: ${dialog.message()}`);
     dialog.dismiss().catch(() => {});
   });
-  page.on('pageerror', (error) => wrong.push(`error: ${error.stack}`));
+  page.on('pageerror', (error) => wrong.push(`error: ${error.stack || `${error.name}: ${error.message}`}`));
   page.on('popup', (popup) => wrong.push(`window: ${popup.url()}`));
   page.on('frameattached', (frame) => wrong.push(`frame: ${frame.url()}`));
   page.on('request', (request) => {

@@ -15,9 +15,9 @@ const (
 	searchError = 0.05
 	// fewestPlayers and mostPlayers bound the search. The upper one stays below
 	// what one address has ports for, see portRange; the limit of open files, less
-	// some for what else a process has open, may be lower.
+	// what the processes keep for themselves, may be lower.
 	fewestPlayers, mostPlayers = 10, 24000
-	otherFiles                 = 300
+	otherFiles                 = 500
 
 	// growingLag and longestLag are the lag, in milliseconds, with which a
 	// server does not keep up any more.

@@ -5,6 +5,7 @@ import { button, iconButton } from './controls.js';
 import { icon } from './icons.js';
 import { getTicket } from './api.js';
 import { frames, joined, seconds } from './format.js';
+import { Socket } from './socket.js';
 
 const mpegts = window.mpegts;
 
@@ -13,6 +14,7 @@ const mpegts = window.mpegts;
 const behindMost = 8;
 
 const settings = {
+  customLoader: Socket,
   enableStashBuffer: false, // media is played as it comes
   liveSync: true,
   liveSyncMaxLatency: 3,

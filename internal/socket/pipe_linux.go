@@ -80,17 +80,25 @@ func (d *ducts) fill(source, size int) *pipe {
 }
 
 func (d *ducts) take() *pipe {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if last := len(d.idle) - 1; last >= 0 {
-		duct := d.idle[last]
-		d.idle = d.idle[:last]
+	if duct := d.takeIdle(); duct != nil {
 		return duct
 	}
 	duct, err := newPipe()
 	if err != nil {
 		return nil // there are other ways
 	}
+	return duct
+}
+
+func (d *ducts) takeIdle() *pipe {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := len(d.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	duct := d.idle[last]
+	d.idle = d.idle[:last]
 	return duct
 }
 

@@ -87,8 +87,10 @@ func (w *Watch) Run(ctx context.Context) error {
 
 // look does what there is to do at the moment.
 func (w *Watch) look(now time.Time) {
-	kept := w.trim(now)
 	r := w.meter.read()
+	if r.heap > w.options.CacheBytes { // or the caches, a part of it, have no more
+		w.trim(now)
+	}
 	all, live := w.options.Limit.full(r)
 	verdict := w.pressure.decide(all, live, false)
 	if verdict == refuse {
@@ -106,21 +108,20 @@ func (w *Watch) look(now time.Time) {
 	case refuse:
 		w.begin(now, r)
 	case shed:
-		w.shed(kept, w.options.Limit.excess(r))
+		w.shed(w.options.Limit.excess(r))
 	case calm:
 		w.end(now)
 	}
 }
 
 // trim holds the caches to their own bound.
-func (w *Watch) trim(now time.Time) (kept int64) {
+func (w *Watch) trim(now time.Time) {
 	kept, dropped := w.options.Caches.TrimCaches(w.options.CacheBytes)
 	if w.trimmed += dropped; w.trimmed > 0 && now.Sub(w.toldAt) >= trimmedEach {
 		w.options.Log.Warn("caches dropped: the channels keep more than GOP_CACHE_TOTAL_MB together",
 			"caches", w.trimmed, "kept_mb", mb(kept))
 		w.trimmed, w.toldAt = 0, now
 	}
-	return kept
 }
 
 func (w *Watch) begin(now time.Time, r reading) {
@@ -133,7 +134,8 @@ func (w *Watch) begin(now time.Time, r reading) {
 // shed frees an excess of bytes: of those kept in caches, and where these have not as
 // much, or viewers who are behind have them as well, of those kept for such viewers.
 // They are free with the next collection, which must not wait.
-func (w *Watch) shed(kept, excess int64) {
+func (w *Watch) shed(excess int64) {
+	kept, _ := w.options.Caches.TrimCaches(math.MaxInt64)
 	left, dropped := w.options.Caches.TrimCaches(kept - excess)
 	closed := 0
 	if lacking := excess - (kept - left); lacking > 0 {

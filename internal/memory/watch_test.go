@@ -22,6 +22,7 @@ type process struct {
 	short         bool
 	refused       uint64
 	collections   int
+	looks         int // into the caches
 	log           bytes.Buffer
 }
 
@@ -42,6 +43,7 @@ func (p *process) collect() {
 }
 
 func (p *process) TrimCaches(most int64) (kept int64, dropped int) {
+	p.looks++
 	for _, c := range p.caches {
 		kept += c
 	}
@@ -205,6 +207,21 @@ func TestCachesAreHeldToTheirOwnBound(t *testing.T) {
 	w.look(after(trimmedEach))
 	w.look(after(2 * trimmedEach))
 	p.wantLines(t, "caches=1 kept_mb=150", "caches=2 kept_mb=150")
+}
+
+// Looking into the caches takes a lock and a look at each channel.
+func TestCachesThatCannotBeTooLargeAreLeftAlone(t *testing.T) {
+	p := &process{used: 100 * mib, caches: []int64{40 * mib}}
+	w := p.watch(150 * mib)
+	w.look(after(0))
+	if p.looks != 0 {
+		t.Errorf("looked into the caches of a process of %d MiB", mb(p.read().heap))
+	}
+	p.caches = append([]int64{130 * mib}, p.caches...)
+	w.look(after(lookEach))
+	if p.looks != 1 || len(p.caches) != 1 {
+		t.Errorf("%d looks, %d caches are left", p.looks, len(p.caches))
+	}
 }
 
 func TestRunLooksUntilItIsTold(t *testing.T) {

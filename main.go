@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -31,7 +32,13 @@ const (
 	exitStuck    = 3
 )
 
+// heapSample is how many bytes are allocated, on average, for each sample of the heap's
+// profile. With 500 publishers, four times as many samples, as Go takes them, are one
+// percent of the work.
+const heapSample = 2 << 20
+
 func main() {
+	runtime.MemProfileRate = heapSample
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

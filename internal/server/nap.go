@@ -9,11 +9,12 @@ const (
 	// shortestNap is what is worth a timer.
 	shortestNap = 4 * time.Millisecond
 	// unwatchedNap is the longest while nobody watches; who comes meanwhile
-	// starts with what had come before it.
-	unwatchedNap = 160 * time.Millisecond
-	// napBytes is how much may gather in the socket meanwhile: what one read takes,
+	// starts with what had come before it. A whole number of them is a second, or
+	// the rates of a second would vary.
+	unwatchedNap = 200 * time.Millisecond
+	// napBytes is how much may gather in the socket meanwhile: what two reads take,
 	// less than what the kernel takes before the peer has to wait.
-	napBytes = 60 << 10
+	napBytes = 120 << 10
 	// napRoom is how much the kernel takes at least, from the first nap on. While
 	// more than half of it is left, a read needs no acknowledgement to tell the
 	// peer that there is room again.

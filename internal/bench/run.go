@@ -283,6 +283,12 @@ func (r *run) watch(load context.Context, p *publisher) {
 	}
 }
 
+// watches reports whether player i is one of the watchers, who are spread over all of
+// them: a server that serves one after the other serves some sooner.
+func watches(i int, o Options) bool {
+	return i*o.Watchers/o.Players != (i+1)*o.Watchers/o.Players
+}
+
 // startPlayers has all players join, and waits until each has or has failed.
 // The function it returns waits until all have left.
 func (r *run) startPlayers(ctx, load context.Context, live *live) (leave func(), err error) {
@@ -313,7 +319,7 @@ func (r *run) startPlayers(ctx, load context.Context, live *live) (leave func(),
 		switch {
 		case s.stalled:
 			others.join(load, s)
-		case i < r.options.Watchers:
+		case watches(i, r.options):
 			watchers.join(load, s)
 		default:
 			crowd.join(load, s)

@@ -58,8 +58,10 @@ type Watch struct {
 	// it, and closed the viewers.
 	since           time.Time
 	dropped, closed int
-	// trimmed counts the caches that went for their own bound since toldAt.
+	// trimmed counts the caches that went for their own bound since toldAt, and kept
+	// is how many bytes the last of them left.
 	trimmed int
+	kept    int64
 	toldAt  time.Time
 }
 
@@ -89,8 +91,9 @@ func (w *Watch) Run(ctx context.Context) error {
 func (w *Watch) look(now time.Time) {
 	r := w.meter.read()
 	if r.heap > w.options.CacheBytes { // or the caches, a part of it, have no more
-		w.trim(now)
+		w.trim()
 	}
+	w.tellTrimmed(now)
 	all, live := w.options.Limit.full(r)
 	verdict := w.pressure.decide(all, live, false)
 	if verdict == refuse {
@@ -115,11 +118,20 @@ func (w *Watch) look(now time.Time) {
 }
 
 // trim holds the caches to their own bound.
-func (w *Watch) trim(now time.Time) {
+func (w *Watch) trim() {
 	kept, dropped := w.options.Caches.TrimCaches(w.options.CacheBytes)
-	if w.trimmed += dropped; w.trimmed > 0 && now.Sub(w.toldAt) >= trimmedEach {
+	if dropped > 0 {
+		w.trimmed += dropped
+		w.kept = kept
+	}
+}
+
+// tellTrimmed tells of caches that went for their own bound, also when the next look
+// finds nothing to trim.
+func (w *Watch) tellTrimmed(now time.Time) {
+	if w.trimmed > 0 && now.Sub(w.toldAt) >= trimmedEach {
 		w.options.Log.Warn("caches dropped: the channels keep more than GOP_CACHE_TOTAL_MB together",
-			"caches", w.trimmed, "kept_mb", mb(kept))
+			"caches", w.trimmed, "kept_mb", mb(w.kept))
 		w.trimmed, w.toldAt = 0, now
 	}
 }

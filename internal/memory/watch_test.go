@@ -209,6 +209,22 @@ func TestCachesAreHeldToTheirOwnBound(t *testing.T) {
 	p.wantLines(t, "caches=1 kept_mb=150", "caches=2 kept_mb=150")
 }
 
+// What was dropped is told also when a collection has made the heap smaller than the
+// caches may be.
+func TestCachesThatWereDroppedAreToldOfInASmallHeap(t *testing.T) {
+	p := &process{caches: []int64{100 * mib, 80 * mib, 60 * mib}}
+	w := p.watch(150 * mib)
+	w.look(after(0))
+	p.caches = append([]int64{90 * mib}, p.caches...)
+	w.look(after(time.Second))
+	p.collect()
+	w.look(after(trimmedEach - time.Second))
+	p.wantLines(t, "caches=1 kept_mb=140")
+	w.look(after(trimmedEach))
+	w.look(after(3 * trimmedEach))
+	p.wantLines(t, "caches=1 kept_mb=140", "caches=1 kept_mb=140")
+}
+
 // Looking into the caches takes a lock and a look at each channel.
 func TestCachesThatCannotBeTooLargeAreLeftAlone(t *testing.T) {
 	p := &process{used: 100 * mib, caches: []int64{40 * mib}}

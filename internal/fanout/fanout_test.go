@@ -155,10 +155,12 @@ func TestTheEndDoesNotWaitForThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, 2*time.Second, &viewer{takes: 200 * time.Millisecond})
 		time.Sleep(300 * time.Millisecond)
-		l.Flush()
-		time.Sleep(300 * time.Millisecond) // in the middle of the pause
+		l.Flush() // a pass until 500 ms, and a pause
+		time.Sleep(300 * time.Millisecond)
+		l.Flush() // waits for the end of the pause
+		time.Sleep(100 * time.Millisecond)
 		l.end()
-		if got := l.viewers[0].served(); got != "[0 300 600]" {
+		if got := l.viewers[0].served(); got != "[0 300 700 900]" {
 			t.Errorf("served at %s", got)
 		}
 	})

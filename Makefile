@@ -29,7 +29,7 @@ check: lint vulnerabilities unit ## the quick gate: format, vet, lint, known vul
 
 unit:
 	$(GO) test -race -count=1 $(UNIT)
-	$(GO) test -race -count=1 -tags portable ./internal/server ./test/scenarios
+	$(GO) test -race -count=1 -tags portable ./internal/socket ./internal/httpflv ./internal/server ./test/scenarios
 	$(GO) test -race -count=1 -tags faultinject ./internal/faultinject
 
 e2e: packages ## end-to-end tests with real programs

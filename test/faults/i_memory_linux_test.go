@@ -82,6 +82,9 @@ func TestAServerShortOfMemoryKeepsItsSessions(t *testing.T) {
 	running.Wait()
 	f.figure("limit", "200 MiB")
 	f.figure("most resident", megabytes(most))
+	if most > 300<<20 {
+		f.Errorf("the server took %s", megabytes(most))
+	}
 	f.awaitWelcome()
 }
 

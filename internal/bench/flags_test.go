@@ -54,7 +54,7 @@ func TestMistakesInTheArguments(t *testing.T) {
 		"-ramp 0 -fps 0":                  "-fps is 0",
 		"-tick 0":                         "-tick is 0s",
 		"-players 0 -publishers 0":        "neither",
-		"-players 25001":                  "local ports",
+		"-players 65536":                  "local ports",
 		"-publishers 2 rtmp://a/b/c":      "{n}",
 		"ftp://a/b/c":                     "rtmp://",
 		"rtmp://a/b":                      "rtmp://",

@@ -59,9 +59,6 @@ func Defaults() Options {
 }
 
 const (
-	// maxConnections is how many connections to one address are tried: Linux
-	// has 28,232 local ports for them by default, and others want some too.
-	maxConnections = 25_000
 	// joinTimeout is the longest that connecting to playing or publishing may
 	// take. It stops a server that answers nothing from holding the run up.
 	joinTimeout = 10 * time.Second
@@ -103,9 +100,8 @@ func (o Options) check() ([]target, error) {
 	if o.Publishers+o.Players == 0 {
 		problems = append(problems, errors.New("neither publishers nor players are asked for"))
 	}
-	if n := o.connections(); n > maxConnections {
-		problems = append(problems, fmt.Errorf(
-			"%d connections to one address are more than %d: the local ports would not suffice", n, maxConnections))
+	if err := o.checkPorts(localPorts()); err != nil {
+		problems = append(problems, err)
 	}
 	if len(problems) == 0 && o.Publishers > 0 {
 		if _, err := newShape(o); err != nil {

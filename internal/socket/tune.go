@@ -10,7 +10,9 @@ import (
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 8 * time.Second, Interval: 3 * time.Second, Count: 3}
 
 // SendBuffer bounds what the kernel holds for one viewer. Without it the
-// kernel takes several seconds of video for a viewer that stopped reading.
+// kernel takes several seconds of video for a viewer that stopped reading. With it
+// that is up to 640 KiB of memory: Linux doubles the bound for its own structures
+// (SO_SNDBUF in socket(7)), and exceeds that a little.
 const SendBuffer = 256 << 10
 
 // Tune sets the socket options of a connection. Bytes that the peer leaves

@@ -68,24 +68,20 @@ func carried(r *bench.Report) bool {
 // and then halves the distance.
 func search(start, limit int, carries func(players int) (bool, error)) (int, error) {
 	good, bad := 0, 0
-	for players := start; good == 0 || bad == 0; {
+	for players := min(start, limit); players >= fewestPlayers && good < limit && (good == 0 || bad == 0); {
 		ok, err := carries(players)
 		if err != nil {
 			return good, err
 		}
 		if ok {
 			good = players
-			players = int(float64(players) * searchStep)
+			players = min(int(float64(players)*searchStep), limit)
 		} else {
 			bad = players
 			players = int(float64(players) / searchStep)
 		}
-		if players < fewestPlayers || good == limit {
-			return good, nil
-		}
-		players = min(players, limit)
 	}
-	for float64(bad-good) > searchError*float64(bad) {
+	for good > 0 && bad-good > 1 && float64(bad-good) > searchError*float64(bad) {
 		middle := (good + bad) / 2
 		ok, err := carries(middle)
 		if err != nil {

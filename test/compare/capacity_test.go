@@ -39,6 +39,52 @@ func TestSearchEnds(t *testing.T) {
 	}
 }
 
+func TestSearchNeverGoesBeyondItsLimit(t *testing.T) {
+	for _, limit := range []int{fewestPlayers, 100, 3596, 9499} {
+		for _, carried := range []int{limit / 2, limit, 2 * limit} {
+			got, err := search(9500, limit, func(players int) (bool, error) {
+				if players > limit {
+					t.Errorf("%d players are tried, with a limit of %d", players, limit)
+				}
+				return players <= carried, nil
+			})
+			if err != nil || (carried >= limit && got != limit) || got > carried {
+				t.Errorf("%d of %d are carried: %d, %v", carried, limit, got, err)
+			}
+		}
+	}
+}
+
+func TestSearchWithALimitBelowTheFewestTriesNothing(t *testing.T) {
+	for _, limit := range []int{-244, 0, fewestPlayers - 1} {
+		got, err := search(9500, limit, func(players int) (bool, error) {
+			t.Errorf("%d players are tried, with a limit of %d", players, limit)
+			return true, nil
+		})
+		if got != 0 || err != nil {
+			t.Errorf("with a limit of %d: %d, %v", limit, got, err)
+		}
+	}
+}
+
+func TestSearchEndsBetweenNeighbours(t *testing.T) {
+	for start := fewestPlayers; start < 40; start++ {
+		for carried := fewestPlayers; carried < 20; carried++ {
+			tries := 0
+			got, err := search(start, mostPlayers, func(players int) (bool, error) {
+				if tries++; tries > 40 {
+					return false, errors.New("no end")
+				}
+				return players <= carried, nil
+			})
+			// Going down may step over the fewest that are tried.
+			if err != nil || (got != 0 && got != carried) {
+				t.Errorf("from %d where %d are carried: %d, %v", start, carried, got, err)
+			}
+		}
+	}
+}
+
 func TestSearchStartsNearTheLastOne(t *testing.T) {
 	tries := 0
 	if _, err := search(900, mostPlayers, func(players int) (bool, error) { tries++; return players <= 919, nil }); err != nil {

@@ -32,7 +32,8 @@ func (c *comparison) capacity(ctx context.Context) error {
 		for _, server := range []contender{ourServer(ours), nginxServer(), nodeServer()} {
 			r := result{Step: stepCapacity, Round: round}
 			started := time.Now()
-			most, err := search(starts[server.name], searchLimit(), func(players int) (bool, error) {
+			limit := searchLimit()
+			most, err := search(starts[server.name], limit, func(players int) (bool, error) {
 				probe, err := c.run(ctx, r, server, load{publishers: 1, players: players})
 				return carried(probe.Report), err
 			})
@@ -40,6 +41,7 @@ func (c *comparison) capacity(ctx context.Context) error {
 				return err
 			}
 			r.Case, r.Contender, r.Players, r.Value = caseMost, server.name, most, float64(most)
+			r.AtLimit = most == limit
 			c.add(r, time.Since(started))
 			// The next round need not come all the way again.
 			starts[server.name] = max(most, fewestPlayers)

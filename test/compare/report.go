@@ -16,6 +16,9 @@ type result struct {
 	// Value is the outcome of what has a single one: players (capacity), bytes a
 	// player (memory), seconds per GB (seal).
 	Value float64 `json:"value,omitempty"`
+	// AtLimit marks a capacity that is as many players as were tried, so that the
+	// server carries at least these.
+	AtLimit bool `json:"at_limit,omitempty"`
 }
 
 // overloaded reports whether the server did not carry the load: what arrived is

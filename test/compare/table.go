@@ -124,7 +124,8 @@ func capacityTable(results []result) *table {
 	t := &table{
 		title: "Capacity of one core",
 		note: fmt.Sprintf("The most players of one stream of %s of whom nobody failed to join or was dropped, that got %.1f %% "+
-			"of it, with a lag that did not grow and a p99 below %d ms. More than %d were not tried. "+
+			"of it, with a lag that did not grow and a p99 below %d ms. More than %d were not tried: "+
+			"where a search ended there, the figure is a lower bound and has \"(limit)\" behind it. "+
 			"Minimum / median / maximum of the rounds.",
 			streamLabel, 100*leastDelivered, longestLag, searchLimit()),
 		columns: []string{"server", "players", "x nginx-rtmp", "generator CPU % there"},
@@ -137,10 +138,18 @@ func capacityTable(results []result) *table {
 		}
 		most := spreadOf(all)
 		probe := selection{stepCapacity, "", name, int(most.median)}
-		t.add(name, most.String(), spreadOf(ratios(results, s, selection{stepCapacity, caseMost, nginx, 0}, value)).String(),
+		t.add(name, most.String()+limitMark(results, s), spreadOf(ratios(results, s, selection{stepCapacity, caseMost, nginx, 0}, value)).String(),
 			significant(spreadOf(values(results, probe, generatorCPU)).median))
 	}
 	return t
+}
+
+// limitMark tells that the most of what was found is no more than a lower bound.
+func limitMark(results []result, s selection) string {
+	if slices.ContainsFunc(results, func(r result) bool { return s.matches(r) && r.AtLimit }) {
+		return " (limit)"
+	}
+	return ""
 }
 
 const (

@@ -44,6 +44,22 @@ func TestFanoutTableHasARowForEachLoadAndServer(t *testing.T) {
 	}
 }
 
+func TestCapacityAtTheLimitOfTheSearchIsMarked(t *testing.T) {
+	results := []result{
+		{Step: stepCapacity, Case: caseMost, Round: 1, Contender: ours, Players: 19500, Value: 19500, AtLimit: true},
+		{Step: stepCapacity, Case: caseMost, Round: 1, Contender: nginx, Players: 2500, Value: 2500},
+	}
+	tb := capacityTable(results)
+	if !strings.Contains(tb.note, `"(limit)"`) {
+		t.Errorf("the note does not say what the mark means: %s", tb.note)
+	}
+	for i, want := range []string{"19500 (limit)", "2500"} {
+		if got := tb.rows[i][1]; got != want {
+			t.Errorf("row %d has %q, want %q", i, got, want)
+		}
+	}
+}
+
 func TestEveryTableHasACellForEachColumn(t *testing.T) {
 	results := everything()
 	for _, tb := range []*table{

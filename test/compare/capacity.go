@@ -8,8 +8,11 @@ import (
 )
 
 const (
-	// searchStep is by how much the load is raised until it is too much.
+	// searchStep is by how much the load is raised until it is too much, and
+	// firstStep the same after the first try, which is right about where the
+	// search before ended.
 	searchStep = 1.25
+	firstStep  = 1.1
 	// searchError is how near to each other the last load that was carried and
 	// the first one that was not have to be, as a part of the latter.
 	searchError = 0.05
@@ -43,7 +46,7 @@ func (c *comparison) capacity(ctx context.Context) error {
 			r.Case, r.Contender, r.Players, r.Value = caseMost, server.name, most, float64(most)
 			r.AtLimit = most == limit
 			c.add(r, time.Since(started))
-			// The next round need not come all the way again.
+			// The next search need not come all the way again.
 			starts[server.name] = max(most, fewestPlayers)
 		}
 	}
@@ -70,6 +73,7 @@ func carried(r *bench.Report) bool {
 // and then halves the distance.
 func search(start, limit int, carries func(players int) (bool, error)) (int, error) {
 	good, bad := 0, 0
+	step := firstStep
 	for players := min(start, limit); players >= fewestPlayers && good < limit && (good == 0 || bad == 0); {
 		ok, err := carries(players)
 		if err != nil {
@@ -77,11 +81,12 @@ func search(start, limit int, carries func(players int) (bool, error)) (int, err
 		}
 		if ok {
 			good = players
-			players = min(int(float64(players)*searchStep), limit)
+			players = min(int(float64(players)*step), limit)
 		} else {
 			bad = players
-			players = int(float64(players) / searchStep)
+			players = int(float64(players) / step)
 		}
+		step = searchStep
 	}
 	for good > 0 && bad-good > 1 && float64(bad-good) > searchError*float64(bad) {
 		middle := (good + bad) / 2

@@ -85,13 +85,31 @@ func TestSearchEndsBetweenNeighbours(t *testing.T) {
 	}
 }
 
-func TestSearchStartsNearTheLastOne(t *testing.T) {
-	tries := 0
-	if _, err := search(900, mostPlayers, func(players int) (bool, error) { tries++; return players <= 919, nil }); err != nil {
-		t.Fatal(err)
+func TestSearchFromWhereTheLastOneEndedNeedsFewTries(t *testing.T) {
+	for _, carried := range []int{60, 919, 2854, 7453, 19126} {
+		last, err := search(1200, mostPlayers, func(players int) (bool, error) { return players <= carried, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The server may have become a little better or worse meanwhile.
+		for now, most := range map[int]int{carried: 3, carried * 21 / 20: 5, carried * 19 / 20: 5, carried * 5 / 4: 6, carried * 3 / 4: 6} {
+			tries := 0
+			got, err := search(last, mostPlayers, func(players int) (bool, error) { tries++; return players <= now, nil })
+			if err != nil || got > now || float64(got) < (1-searchError)*float64(now)-1 {
+				t.Errorf("from %d where %d are carried: %d, %v", last, now, got, err)
+			}
+			if tries > most {
+				t.Errorf("from %d where %d are carried: %d tries, want %d at most", last, now, tries, most)
+			}
+		}
 	}
-	if tries > 5 {
-		t.Errorf("%d tries", tries)
+}
+
+func TestSearchFromItsLimitEndsAtOnceIfThatIsCarried(t *testing.T) {
+	tries := 0
+	got, err := search(3596, 3596, func(int) (bool, error) { tries++; return true, nil })
+	if got != 3596 || tries != 1 || err != nil {
+		t.Errorf("%d after %d tries, %v", got, tries, err)
 	}
 }
 

@@ -48,9 +48,19 @@ func describe(ctx context.Context, c *comparison) (string, error) {
 		fmt.Sprintf("- rounds: %d, each run %v of steady state; one stream of %s, 30 frames a second, unless said otherwise",
 			c.options.rounds, c.options.steady(), streamLabel),
 		fmt.Sprintf("- at most %d open files for each process", fileLimit()),
-		"",
 	}
-	return strings.Join(lines, "\n"), nil
+	if c.options.wants(stepCapacity) {
+		lines = append(lines, "- the capacity is searched "+times(c.options.searches))
+	}
+	return strings.Join(append(lines, ""), "\n"), nil
+}
+
+// times says how often something is done that begins where it ended before.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times, each search from where the one before ended", n)
 }
 
 // firstLine is what a program says of itself, on either output.

@@ -56,7 +56,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.IntVar(&o.rounds, "rounds", 3, "how often each step is measured")
 	f.IntVar(&o.seconds, "seconds", 20, "steady state of each run, in seconds")
-	f.IntVar(&o.searches, "searches", 1, "how often the capacity is searched")
+	f.IntVar(&o.searches, "searches", 3, "how often the capacity is searched")
 	f.StringVar(&o.json, "json", "", "file for the raw reports")
 	f.StringVar(&o.binary, "binary", "", "rtmp-server to measure, and to load with, in place of building this one")
 	f.Func("only", "steps to take, of fanout,nodelay,capacity,memory,ingest,tls,http (default all)", o.setOnly)
@@ -64,8 +64,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if o.rounds < 1 || o.seconds < 1 || f.NArg() > 0 {
-		err := errors.New("compare: rounds and seconds are at least 1, and there are no arguments")
+	if min(o.rounds, o.seconds, o.searches) < 1 || f.NArg() > 0 {
+		err := errors.New("compare: rounds, seconds and searches are at least 1, and there are no arguments")
 		_, _ = fmt.Fprintln(stderr, err)
 		return o, err
 	}

@@ -126,7 +126,7 @@ func capacityTable(results []result) *table {
 		note: fmt.Sprintf("The most players of one stream of %s of whom nobody failed to join or was dropped, that got %.1f %% "+
 			"of it, with a lag that did not grow and a p99 below %d ms. More than %d were not tried: "+
 			"where a search ended there, the figure is a lower bound and has \"(limit)\" behind it. "+
-			"Minimum / median / maximum of the rounds.",
+			"Minimum / median / maximum of the searches; ratios are to the same search.",
 			streamLabel, 100*leastDelivered, longestLag, searchLimit()),
 		columns: []string{"server", "players", "x nginx-rtmp", "generator CPU % there"},
 	}

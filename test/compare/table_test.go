@@ -60,6 +60,26 @@ func TestCapacityAtTheLimitOfTheSearchIsMarked(t *testing.T) {
 	}
 }
 
+func TestCapacityIsTheMedianOfTheSearches(t *testing.T) {
+	var results []result
+	for i, found := range []struct{ ours, nginx int }{{8000, 1000}, {9000, 1000}, {9900, 900}} {
+		for name, players := range map[string]int{ours: found.ours, nginx: found.nginx} {
+			results = append(results, result{
+				Step: stepCapacity, Case: caseMost, Round: i + 1, Contender: name, Players: players, Value: float64(players),
+			})
+		}
+	}
+	row := capacityTable(results).rows[0]
+	if got := strings.Join(row[:3], " | "); got != "rtmp-server | 8000 / 9000 / 9900 | 8.00 / 9.00 / 11.0" {
+		t.Errorf("got %s", got)
+	}
+	for _, row := range promiseTable(promises, results).rows {
+		if row[2] != "8.00 / 9.00 / 11.0" || row[3] != "yes" {
+			t.Errorf("the promise reads %v", row)
+		}
+	}
+}
+
 func TestEveryTableHasACellForEachColumn(t *testing.T) {
 	results := everything()
 	for _, tb := range []*table{

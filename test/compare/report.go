@@ -68,6 +68,16 @@ func ofLatency(get func(*bench.Latency) *float64) figure {
 	})
 }
 
+// ofLag is the same for the lag at all players.
+func ofLag(get func(*bench.Latency) *float64) figure {
+	return of(func(r *bench.Report) *float64 {
+		if r.Lag == nil {
+			return nil
+		}
+		return get(r.Lag)
+	})
+}
+
 // The figures of a report.
 var (
 	// perGB is the CPU time in seconds that the server took for a GB, perPlayer
@@ -75,12 +85,16 @@ var (
 	perGB     = ofServer(func(s *bench.ServerCost) *float64 { return s.CPUSecondsPerGB })
 	perPlayer = ofServer(func(s *bench.ServerCost) *float64 { return s.CPUPerPlayerSeconds })
 
+	serverCPU = ofServer(func(s *bench.ServerCost) *float64 { return &s.CPUPercent })
+
 	resident     = ofServer(func(s *bench.ServerCost) *int64 { return &s.RSS })
 	residentPeak = ofServer(func(s *bench.ServerCost) *int64 { return &s.RSSPeak })
 	perResident  = ofServer(func(s *bench.ServerCost) *float64 { return s.RSSPerPlayer })
 
 	latencyP50 = ofLatency(func(l *bench.Latency) *float64 { return &l.P50 })
 	latencyP99 = ofLatency(func(l *bench.Latency) *float64 { return &l.P99 })
+	lagP50     = ofLag(func(l *bench.Latency) *float64 { return &l.P50 })
+	lagP99     = ofLag(func(l *bench.Latency) *float64 { return &l.P99 })
 	batchMS    = of(func(r *bench.Report) *float64 { return r.BatchMS })
 
 	lostMessages = of(func(r *bench.Report) *int64 { return &r.LostMessages })

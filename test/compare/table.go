@@ -126,9 +126,10 @@ func capacityTable(results []result) *table {
 		note: fmt.Sprintf("The most players of one stream of %s of whom nobody failed to join or was dropped, that got %.1f %% "+
 			"of it, with a lag that did not grow and a p99 below %d ms. More than %d were not tried: "+
 			"where a search ended there, the figure is a lower bound and has \"(limit)\" behind it. "+
-			"Minimum / median / maximum of the searches; ratios are to the same search.",
+			"Minimum / median / maximum of the searches; ratios are to the same search. "+
+			"The rest are medians of the searches, at the most players of each; lag is at all players.",
 			streamLabel, 100*leastDelivered, longestLag, searchLimit()),
-		columns: []string{"server", "players", "x nginx-rtmp", "generator CPU % there"},
+		columns: []string{"server", "players", "x nginx-rtmp", "server CPU %", "CPU s/GB", "lag p50 ms", "p99 ms", "generator CPU %"},
 	}
 	for _, name := range []string{ours, nginx, node} {
 		s := selection{stepCapacity, caseMost, name, 0}
@@ -136,12 +137,25 @@ func capacityTable(results []result) *table {
 		if len(all) == 0 {
 			continue
 		}
-		most := spreadOf(all)
-		probe := selection{stepCapacity, "", name, int(most.median)}
-		t.add(name, most.String()+limitMark(results, s), spreadOf(ratios(results, s, selection{stepCapacity, caseMost, nginx, 0}, value)).String(),
-			significant(spreadOf(values(results, probe, generatorCPU)).median))
+		t.add(append([]string{
+			name, spreadOf(all).String() + limitMark(results, s),
+			spreadOf(ratios(results, s, selection{stepCapacity, caseMost, nginx, 0}, value)).String(),
+		}, medians(bestProbes(results, name), selection{stepCapacity, "", name, 0}, serverCPU, perGB, lagP50, lagP99, generatorCPU)...)...)
 	}
 	return t
+}
+
+// bestProbes are the runs of each search with the most players that it found.
+func bestProbes(results []result, server string) []result {
+	var best []result
+	for _, probe := range results {
+		if (selection{stepCapacity, "", server, 0}).matches(probe) && slices.ContainsFunc(results, func(found result) bool {
+			return found.Round == probe.Round && (selection{stepCapacity, caseMost, server, probe.Players}).matches(found)
+		}) {
+			best = append(best, probe)
+		}
+	}
+	return best
 }
 
 // limitMark tells that the most of what was found is no more than a lower bound.

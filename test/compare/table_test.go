@@ -80,6 +80,29 @@ func TestCapacityIsTheMedianOfTheSearches(t *testing.T) {
 	}
 }
 
+func TestCapacityIsShownWithWhatItTookThere(t *testing.T) {
+	probe := func(round, players int, v float64) result {
+		r := complete(stepCapacity, "", ours, players)
+		r.Round = round
+		r.Report.Server = &bench.ServerCost{CPUPercent: v, CPUSecondsPerGB: &v}
+		r.Report.Lag = &bench.Latency{P50: 2 * v, P99: 3 * v}
+		r.Report.Generator.CPUPercent = 4 * v
+		return r
+	}
+	most := func(round, players int) result {
+		return result{Step: stepCapacity, Case: caseMost, Round: round, Contender: ours, Players: players, Value: float64(players)}
+	}
+	row := capacityTable([]result{
+		probe(1, 900, 10), probe(1, 1000, 99), most(1, 900),
+		probe(2, 900, 1), probe(2, 1000, 20), most(2, 1000),
+		probe(3, 1000, 98), probe(3, 900, 12), most(3, 900),
+		{Step: stepCapacity, Round: 3, Contender: nginx, Players: 900, Failure: "did not start"},
+	}).rows[0]
+	if got := strings.Join(row, " | "); got != "rtmp-server | 900 / 900 / 1000 | - | 12.0 | 12.0 | 24.0 | 36.0 | 48.0" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestEveryTableHasACellForEachColumn(t *testing.T) {
 	results := everything()
 	for _, tb := range []*table{

@@ -39,6 +39,9 @@ var steps = []step{
 	{stepHTTP, (*comparison).http},
 }
 
+// fanoutPlayers are the numbers of players of the fan-out by default.
+var fanoutPlayers = []int{100, 300, 1000, 3000}
+
 type options struct {
 	rounds  int
 	seconds int
@@ -51,7 +54,7 @@ type options struct {
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
-	o := options{players: []int{100, 300, 1000, 3000}}
+	o := options{players: slices.Clone(fanoutPlayers)}
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.IntVar(&o.rounds, "rounds", 3, "how often each step is measured")

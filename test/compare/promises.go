@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // promise is a figure that the server is to keep.
 type promise struct {
@@ -32,7 +35,27 @@ func figureOf(of selection, f figure) func([]result) []float64 {
 	return func(results []result) []float64 { return values(results, of, f) }
 }
 
-var promises = []promise{
+// levelTolerance is how much more a player may cost with the next higher number
+// of players: what one run of a load differs from another.
+const levelTolerance = 1.10
+
+// levelPromises say that a player costs no more the more there are, between
+// each two neighbouring numbers, which ascend.
+func levelPromises(players []int) []promise {
+	var all []promise
+	for i := range len(players) - 1 {
+		few, many := players[i], players[i+1]
+		all = append(all, promise{
+			what: fmt.Sprintf("CPU per player with %d, x with %d", many, few), most: levelTolerance,
+			of: ratioOf(fanoutOf(ours, many), fanoutOf(ours, few), perPlayer),
+		})
+	}
+	return all
+}
+
+var promises = slices.Concat(fixedPromises, levelPromises(fanoutPlayers))
+
+var fixedPromises = []promise{
 	{what: "300 players: CPU s/GB, x nginx-rtmp", most: 0.5, of: ratioOf(fanoutOf(ours, 300), fanoutOf(nginx, 300), perGB)},
 	{what: "300 players: latency p99, ms", most: 50, of: figureOf(fanoutOf(ours, 300), latencyP99)},
 	{what: "300 players: CPU s/GB, x floor with the same batches", most: 1.25, of: ratioOf(fanoutOf(ours, 300), fanoutOf(floor, 300), perGB)},

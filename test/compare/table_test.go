@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -160,6 +161,28 @@ func TestPromises(t *testing.T) {
 		if got := strings.Join(row, " | "); got != want[i] {
 			t.Errorf("got  %s\nwant %s", got, want[i])
 		}
+	}
+}
+
+func TestAHumpBetweenTheEndsBreaksAPromise(t *testing.T) {
+	var results []result
+	for players, micros := range map[int]float64{100: 100, 300: 109, 1000: 120, 3000: 50} {
+		r := cost(1, ours, players, 1)
+		r.Report.Server.CPUPerPlayerSeconds, r.Report.Latency = &micros, nil
+		results = append(results, r)
+	}
+	kept := map[string]string{}
+	for _, row := range promiseTable(promises, results).rows {
+		kept[row[0]] = row[3]
+	}
+	want := map[string]string{
+		"CPU per player with 3000, x with 100":  "yes",
+		"CPU per player with 300, x with 100":   "yes",
+		"CPU per player with 1000, x with 300":  "**no**",
+		"CPU per player with 3000, x with 1000": "yes",
+	}
+	if !maps.Equal(kept, want) {
+		t.Errorf("got %v", kept)
 	}
 }
 

@@ -35,6 +35,19 @@ func figureOf(of selection, f figure) func([]result) []float64 {
 	return func(results []result) []float64 { return values(results, of, f) }
 }
 
+// stalledLimit is what viewers who do not read may take of the process, in MiB:
+// about 16 KiB each, and the last ten seconds of the stream once for all of them.
+// It is documented in docs/configuration.md, Memory; what the kernel keeps for them
+// is no part of it.
+const stalledLimit = (stalledPlayers*16*kib + 10*streamBitrate/8.0) / mib
+
+// stalledMiB is by how much the memory rises at most with such viewers.
+func stalledMiB(results []result) []float64 {
+	of := func(kase string) selection { return selection{stepMemory, kase, ours, 0} }
+	return combine(results, scaled(residentPeak, mib), []selection{of(caseStalled), of(caseNobodyStalls)},
+		func(v []float64) float64 { return v[0] - v[1] })
+}
+
 // levelTolerance is how much more a player may cost with the next higher number
 // of players: what one run of a load differs from another.
 const levelTolerance = 1.10
@@ -69,6 +82,7 @@ var fixedPromises = []promise{
 	{what: "CPU per player with 3000, x with 100", most: 1, of: ratioOf(fanoutOf(ours, 3000), fanoutOf(ours, 100), perPlayer)},
 	{what: "memory of a player that plays, KiB", most: 24, of: figureOf(selection{stepMemory, casePlaying, ours, 0}, kibPerPlayer)},
 	{what: "memory of a player that waits, KiB", most: 16, of: figureOf(selection{stepMemory, caseWaiting, ours, 0}, kibPerPlayer)},
+	{what: "memory that 100 stalled viewers take at most, MiB", most: stalledLimit, of: stalledMiB},
 	{what: "ingest: CPU s/GB, x nginx-rtmp", most: 1, of: ratioOf(
 		selection{stepIngest, "", ours, 0}, selection{stepIngest, "", nginx, 0}, perGB)},
 	{what: "RTMPS: CPU s/GB, x RTMP and encryption", most: 1.5, of: tlsRatios},

@@ -20,7 +20,8 @@ const (
 	leastDelivered = 0.985
 	// streamLabel is the bitrate of the stream that the load generator makes by
 	// default, and the floor too.
-	streamLabel = "2.5 Mbit/s"
+	streamLabel   = "2.5 Mbit/s"
+	streamBitrate = 2_500_000 // bits a second
 	// ramp is how many players, or publishers, join a second.
 	ramp = 500
 	// runSlack is what a run may take beyond its ramp and its steady state.

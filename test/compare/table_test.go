@@ -164,6 +164,17 @@ func TestPromises(t *testing.T) {
 	}
 }
 
+func TestStalledViewersTakeWhatIsDocumented(t *testing.T) {
+	for more, want := range map[int64]string{4 * mib: "yes", 5 * mib: "**no**"} {
+		calm, stalled := complete(stepMemory, caseNobodyStalls, ours, stalledPlayers), complete(stepMemory, caseStalled, ours, stalledPlayers)
+		calm.Report.Server.RSSPeak, stalled.Report.Server.RSSPeak = 20*mib, 20*mib+more
+		rows := promiseTable(promises, []result{calm, stalled}).rows
+		if len(rows) != 1 || rows[0][1] != "at most 4.54" || rows[0][3] != want {
+			t.Errorf("with %d bytes more: %v, want %s", more, rows, want)
+		}
+	}
+}
+
 func TestAHumpBetweenTheEndsBreaksAPromise(t *testing.T) {
 	var results []result
 	for players, micros := range map[int]float64{100: 100, 300: 109, 1000: 120, 3000: 50} {

@@ -36,10 +36,10 @@ func figureOf(of selection, f figure) func([]result) []float64 {
 }
 
 // stalledLimit is what viewers who do not read may take of the process, in MiB:
-// about 16 KiB each, and the last ten seconds of the stream once for all of them.
-// It is documented in docs/configuration.md, Memory; what the kernel keeps for them
-// is no part of it.
-const stalledLimit = (stalledPlayers*16*kib + 10*streamBitrate/8.0) / mib
+// about 16 KiB each, and the last ten seconds of the stream once for all of them, with
+// as much garbage. It is documented in docs/configuration.md, Memory; what the kernel
+// keeps for them is no part of it.
+const stalledLimit = (stalledPlayers*16*kib + 2*10*streamBitrate/8.0) / mib
 
 // stalledMiB is by how much the memory rises at most with such viewers.
 func stalledMiB(results []result) []float64 {

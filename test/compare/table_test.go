@@ -165,11 +165,11 @@ func TestPromises(t *testing.T) {
 }
 
 func TestStalledViewersTakeWhatIsDocumented(t *testing.T) {
-	for more, want := range map[int64]string{4 * mib: "yes", 5 * mib: "**no**"} {
+	for more, want := range map[int64]string{7 * mib: "yes", 8 * mib: "**no**"} {
 		calm, stalled := complete(stepMemory, caseNobodyStalls, ours, stalledPlayers), complete(stepMemory, caseStalled, ours, stalledPlayers)
 		calm.Report.Server.RSSPeak, stalled.Report.Server.RSSPeak = 20*mib, 20*mib+more
 		rows := promiseTable(promises, []result{calm, stalled}).rows
-		if len(rows) != 1 || rows[0][1] != "at most 4.54" || rows[0][3] != want {
+		if len(rows) != 1 || rows[0][1] != "at most 7.52" || rows[0][3] != want {
 			t.Errorf("with %d bytes more: %v, want %s", more, rows, want)
 		}
 	}

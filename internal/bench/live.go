@@ -77,17 +77,31 @@ func (l *live) write() {
 	fmt.Fprintf(&b, "%3.0f s", time.Since(l.start).Seconds())
 	if r.options.Players > 0 {
 		l.writePlayers(&b, float64(now.wire-l.last.wire)/1e6/seconds)
+	} else {
+		l.writePublishers(&b)
 	}
 	if now.server != nil && l.last.server != nil {
-		fmt.Fprintf(&b, "  server CPU %.1f %%", 100*(now.server.cpu-l.last.server.cpu).Seconds()/seconds)
+		fmt.Fprintf(&b, "  server CPU %.1f %%, %s", 100*(now.server.cpu-l.last.server.cpu).Seconds()/seconds, mebibytes(now.server.rss))
 	}
 	l.last = now
 	r.console.line(b.String())
 }
 
+// writePublishers is for a run without players.
+func (l *live) writePublishers(b *strings.Builder) {
+	fmt.Fprintf(b, "  %d publishers", len(l.run.publishers))
+	if l.measuring {
+		sum := int64(0)
+		for _, p := range l.run.publishers {
+			sum += p.bytes.Load()
+		}
+		fmt.Fprintf(b, "  %.1f MB", float64(sum)/1e6)
+	}
+}
+
 func (l *live) writePlayers(b *strings.Builder, megabytes float64) {
 	r := l.run
-	fmt.Fprintf(b, "  %d/%d players  %.1f MB/s", r.roster.playing(), r.options.Players, megabytes)
+	fmt.Fprintf(b, "  %d/%d players%s  %.1f MB/s", r.roster.playing(), r.options.Players, r.roster.troubles(), megabytes)
 	var watching, all histogram
 	r.watching.takeRecent(&watching)
 	all.merge(&watching)

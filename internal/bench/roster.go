@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -110,6 +111,16 @@ func (r *roster) settle() {
 	if r.expected--; r.expected == 0 {
 		close(r.settled)
 	}
+}
+
+// troubles says how many players did not join, were lost, and came back, if any.
+func (r *roster) troubles() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed+r.ended == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (failed %d, lost %d, came back %d)", r.failed, r.ended, r.reconnects)
 }
 
 // playing is how many players have a connection on which they play, and

@@ -157,9 +157,13 @@ func TestPublishersAlone(t *testing.T) {
 	t.Parallel()
 	o := brief("rtmp://" + startServer(t, nil, "*") + "/bench{n}/key")
 	o.Publishers, o.Players = 3, 0
-	r, _, err := measure(t.Context(), t, o, patience)
+	o.Duration = 1500 * time.Millisecond
+	r, said, err := measure(t.Context(), t, o, patience)
 	if err != nil || r.PublishedBytes == 0 || r.Delivered != nil || r.Latency != nil {
 		t.Errorf("%+v, %v", r, err)
+	}
+	if !strings.Contains(said, "3 publishers  ") {
+		t.Errorf("live lines:\n%s", said)
 	}
 }
 
@@ -278,6 +282,9 @@ func TestPlayersThatAreDroppedComeBack(t *testing.T) {
 	r, said, err := measure(t.Context(), t, o, patience)
 	if err != nil || r.Joined != 4 || r.Ended != 4 || r.Reconnects != 4 {
 		t.Errorf("%+v, %v\n%s", r, err, said)
+	}
+	if !strings.Contains(said, "4/4 players (failed 0, lost 4, came back 4)") {
+		t.Errorf("live lines:\n%s", said)
 	}
 	if n := strings.Count(said, "a player is gone"); n < 1 || n > 4 || !strings.Contains(said, "times: a player is gone") {
 		t.Errorf("told %d times:\n%s", n, said)

@@ -16,8 +16,8 @@ func (r Report) WriteText(w io.Writer) error {
 	t.latency("time to join", r.Join)
 	t.row("published", "%.2f MB in %d messages", float64(r.PublishedBytes)/1e6, r.PublishedMessages)
 	t.row("played", "%.2f MB, %.1f MB/s on the wire", float64(r.Bytes)/1e6, float64(r.WireBytes)/1e6/r.Seconds)
-	if r.Delivered != nil {
-		t.row("delivered", "%.3f %%", 100**r.Delivered)
+	if r.Delivered != nil && r.ExpectedBytes != nil {
+		t.row("delivered", "%.3f %% of %.2f MB", 100**r.Delivered, float64(*r.ExpectedBytes)/1e6)
 	}
 	t.row("left out", "%d messages in %d gaps", r.LostMessages, r.Gaps)
 	t.latency("latency of watchers", r.Latency)

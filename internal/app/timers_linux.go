@@ -52,9 +52,9 @@ func startAnew() {
 	}
 }
 
-// refineTimers gives the other threads their slack; the monitor runs no goroutines.
-// Threads that come later have it from those that make them; the few that the monitor
-// makes have as much as itself.
+// refineTimers gives the threads that run goroutines less slack than the monitor, which
+// runs none. Threads that come later have that of the one that makes them: where it is
+// the monitor, a pause may end some milliseconds late.
 func refineTimers() {
 	onThreads(earlyThreads, func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0) })
 }

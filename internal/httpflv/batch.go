@@ -28,7 +28,7 @@ type batch struct {
 	rest, step [][]byte
 
 	plain  []byte // for TLS, which makes its records of one text
-	direct socket.Vectors
+	direct socket.Call
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}

@@ -73,7 +73,7 @@ func (v *viewer) serve(pass bool, pages stream.Pages) {
 
 // writeNow writes as much of the batch as goes without waiting.
 func (v *viewer) writeNow(b *batch) error {
-	if v.out.direct == nil {
+	if !v.out.direct.Exists() {
 		return nil
 	}
 	for !b.written() {

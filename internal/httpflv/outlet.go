@@ -15,8 +15,8 @@ import (
 type outlet struct {
 	conn   net.Conn // nil for HTTP/2
 	secure bool     // conn is TLS
-	// direct writes to the socket without waiting; nil where that cannot be done.
-	direct *socket.Writer
+	// direct writes to the socket without waiting, where that can be done.
+	direct socket.Writer
 
 	answer  http.ResponseWriter // nil for a connection
 	control *http.ResponseController
@@ -47,7 +47,7 @@ func (o *outlet) writeNow(b *batch) (n int, err error) {
 
 // write writes some of the step, and waits until that is possible.
 func (o *outlet) write(b *batch) (int, error) {
-	if o.direct != nil {
+	if o.direct.Exists() {
 		n, err := o.direct.Write(b.step, &b.direct, true)
 		b.consume(n)
 		return n, err

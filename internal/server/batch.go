@@ -37,9 +37,9 @@ type batch struct {
 	// records made of it. Writing consumes it.
 	step net.Buffers
 
-	plain, sealed []byte         // buffers for TLS
-	record        [1][]byte      // the step if it is sealed
-	direct        socket.Vectors // what a direct write needs
+	plain, sealed []byte      // buffers for TLS
+	record        [1][]byte   // the step if it is sealed
+	direct        socket.Call // what a direct write needs
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}

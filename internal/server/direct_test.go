@@ -18,7 +18,7 @@ func directPair(t *testing.T) (*transport, *net.TCPConn) {
 	t.Helper()
 	client, server := tcpPair(t)
 	nc := newTransport(server, nil)
-	if nc.direct == nil {
+	if !nc.direct.Exists() {
 		t.Fatal("TCP is not written directly")
 	}
 	return nc, client

@@ -20,9 +20,8 @@ type transport struct {
 	// otherwise.
 	secure  *tls.Conn
 	records *recordBuffer
-	// direct writes to the socket without waiting; nil where that cannot be
-	// done.
-	direct *socket.Writer
+	// direct writes to the socket without waiting, where that can be done.
+	direct socket.Writer
 }
 
 // newTransport makes the transport of a session on a socket, as TLS if there
@@ -38,7 +37,7 @@ func newTransport(nc net.Conn, config *tls.Config) *transport {
 }
 
 // writeNow writes as much of the step as the socket takes at once. It must not
-// be called where direct is nil.
+// be called where direct does not exist.
 func (t *transport) writeNow(b *batch) (n int, err error) {
 	pipe := -1
 	if t.secure == nil {
@@ -56,7 +55,7 @@ func (t *transport) writeNow(b *batch) (n int, err error) {
 // write writes some of the step, and waits until the socket takes it: all of it
 // in one system call where the socket is TCP and has room.
 func (t *transport) write(b *batch) (int, error) {
-	if t.direct == nil {
+	if !t.direct.Exists() {
 		n, err := b.step.WriteTo(socket.Innermost(t.socket))
 		return int(n), err
 	}

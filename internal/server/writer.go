@@ -159,7 +159,7 @@ func (w *writer) serve(pass bool, pages stream.Pages) {
 
 // writeNow writes as much of the batch as the socket takes without waiting.
 func (w *writer) writeNow(b *batch) error {
-	if w.nc.direct == nil {
+	if !w.nc.direct.Exists() {
 		return nil
 	}
 	for !b.written() {

@@ -15,10 +15,15 @@ import (
 // Writer writes to a TCP socket without waiting: what the socket does not
 // take at once is left. It spares the viewers a goroutine each, and the system
 // calls the way through the scheduler, which costs more than the kernel needs
-// for a small write. It belongs to whoever has the turn of the connection.
-type Writer struct {
-	raw syscall.RawConn
-	// once and waiting are what raw runs; made once, or each write would
+// for a small write. It belongs to whoever has the turn of the connection, and is
+// kept by value, beside what else that finds there. The zero value writes nothing.
+type Writer struct{ raw syscall.RawConn }
+
+// Call is the memory of a direct write, apart from the Writer: idle connections have
+// none, and a pass finds all of it in the processor's cache. It is for one write after
+// the other, of any Writer. The zero value is ready.
+type Call struct {
+	// once and waiting are what a Writer's raw runs; made once, or each write would
 	// allocate them.
 	once    func(fd uintptr)
 	waiting func(fd uintptr) bool
@@ -30,49 +35,53 @@ type Writer struct {
 	errno syscall.Errno
 }
 
-// Vectors is the memory of a direct write, apart from the Writer so that idle
-// connections have none.
-type Vectors struct{ iovecs []unix.Iovec }
-
-// NewWriter returns nil for what is no TCP socket, as is any wrapper of one.
-func NewWriter(nc net.Conn) *Writer {
+// NewWriter returns the zero value for what is no TCP socket, as is any wrapper of
+// one.
+func NewWriter(nc net.Conn) Writer {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
-		return nil
+		return Writer{}
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return nil
+		return Writer{}
 	}
-	d := &Writer{raw: raw}
-	d.waiting = d.try
-	d.once = func(fd uintptr) { d.try(fd) }
-	return d
+	return Writer{raw: raw}
 }
+
+// Exists reports whether there is a way to write.
+func (w *Writer) Exists() bool { return w.raw != nil }
 
 // Write returns how many bytes the socket took, which are less than given if
 // it is full. If it may wait, as long as the write deadline allows, the socket
 // took at least one.
-func (d *Writer) Write(step net.Buffers, memory *Vectors, wait bool) (int, error) {
-	vectors := memory.iovecs[:0]
+func (w *Writer) Write(step net.Buffers, c *Call, wait bool) (int, error) {
+	vectors := c.vectors[:0]
 	for _, v := range step {
 		piece := unix.Iovec{Base: unsafe.SliceData(v)} // #nosec G103 -- the slice stays in step
 		piece.SetLen(len(v))
 		vectors = append(vectors, piece)
 	}
-	memory.iovecs, d.vectors, d.n, d.errno = vectors, vectors, 0, 0
-	var err error
-	if wait {
-		err = d.raw.Write(d.waiting)
-	} else {
-		err = d.raw.Control(d.once) // spares the poller, and has nothing to do with deadlines
-	}
+	c.vectors = vectors
+	err := c.run(w.raw, wait)
 	clear(vectors)
-	d.vectors = nil
-	if err == nil && d.errno != 0 {
-		err = os.NewSyscallError("write", d.errno)
+	if err == nil && c.errno != 0 {
+		err = os.NewSyscallError("write", c.errno)
 	}
-	return d.n, err
+	return c.n, err
+}
+
+// run makes the call on a socket.
+func (c *Call) run(raw syscall.RawConn, wait bool) error {
+	if c.once == nil {
+		c.waiting = c.try
+		c.once = func(fd uintptr) { c.try(fd) }
+	}
+	c.n, c.errno = 0, 0
+	if wait {
+		return raw.Write(c.waiting)
+	}
+	return raw.Control(c.once) // spares the poller, and has nothing to do with deadlines
 }
 
 // spareDucts are those of the process.
@@ -81,30 +90,30 @@ var spareDucts ducts
 // WritePipe is Write for a step that a pipe of [Pages] has as well; it does not wait.
 // What cannot be sent from a pipe is written: a filter of system calls may refuse one
 // and not the other, or there is no memory for what it needs.
-func (d *Writer) WritePipe(pipe int, step net.Buffers, memory *Vectors) (int, error) {
+func (w *Writer) WritePipe(pipe int, step net.Buffers, c *Call) (int, error) {
 	size := 0
 	for _, v := range step {
 		size += len(v)
 	}
 	duct := spareDucts.fill(pipe, size)
 	if duct == nil {
-		return d.Write(step, memory, false)
+		return w.Write(step, c, false)
 	}
-	d.duct, d.size, d.n, d.errno = duct, size, 0, 0
-	err := d.raw.Control(d.once)
-	d.duct = nil
-	if d.n == size {
+	c.duct, c.size = duct, size
+	err := c.run(w.raw, false)
+	c.duct = nil
+	if c.n == size {
 		spareDucts.giveBack(duct)
 		return size, nil
 	}
 	duct.close()
-	if err == nil && d.errno == 0 {
-		return d.n, nil
+	if err == nil && c.errno == 0 {
+		return c.n, nil
 	}
 	if err == nil {
-		err = os.NewSyscallError("splice", d.errno)
+		err = os.NewSyscallError("splice", c.errno)
 	}
-	n, again := d.Write(step, memory, false)
+	n, again := w.Write(step, c, false)
 	if again != nil { // a socket tells of some errors once, here the first time
 		return n, fmt.Errorf("%w, then %w", err, again)
 	}
@@ -113,39 +122,39 @@ func (d *Writer) WritePipe(pipe int, step net.Buffers, memory *Vectors) (int, er
 
 // send writes one vector with a call of its own, which the kernel has less work
 // with: it is what nearly all viewers get in a pass.
-func (d *Writer) send(fd uintptr) (n uintptr, errno syscall.Errno) {
-	if d.duct != nil {
-		n, _, errno = syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(d.duct.from), 0,
-			fd, 0, uintptr(d.size), unix.SPLICE_F_NONBLOCK)
+func (c *Call) send(fd uintptr) (n uintptr, errno syscall.Errno) {
+	if c.duct != nil {
+		n, _, errno = syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(c.duct.from), 0,
+			fd, 0, uintptr(c.size), unix.SPLICE_F_NONBLOCK)
 		return n, errno
 	}
-	// The vectors and what they point to are held by d and the batch.
-	if len(d.vectors) == 1 {
-		v := &d.vectors[0]
+	// The vectors and what they point to are held by c and the batch.
+	if len(c.vectors) == 1 {
+		v := &c.vectors[0]
 		n, _, errno = syscall.RawSyscall6(unix.SYS_SENDTO, fd,
 			uintptr(unsafe.Pointer(v.Base)), uintptr(v.Len), unix.MSG_NOSIGNAL, 0, 0) // #nosec G103
 		return n, errno
 	}
 	n, _, errno = syscall.RawSyscall(syscall.SYS_WRITEV, fd,
-		uintptr(unsafe.Pointer(unsafe.SliceData(d.vectors))), uintptr(len(d.vectors))) // #nosec G103
+		uintptr(unsafe.Pointer(unsafe.SliceData(c.vectors))), uintptr(len(c.vectors))) // #nosec G103
 	return n, errno
 }
 
 // try makes the system call, and reports false if the socket is full. It never
 // blocks, since the descriptor is non-blocking, so that the scheduler need not
 // know of it.
-func (d *Writer) try(fd uintptr) bool {
+func (c *Call) try(fd uintptr) bool {
 	for {
-		n, errno := d.send(fd)
+		n, errno := c.send(fd)
 		switch errno {
 		case 0:
-			d.n = int(n)
+			c.n = int(n)
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:
 			return false
 		default:
-			d.errno = errno
+			c.errno = errno
 		}
 		return true
 	}

@@ -8,14 +8,17 @@ import "net"
 // what there is for a viewer, and waits for its socket.
 type Writer struct{}
 
-// Vectors is the memory of a direct write.
-type Vectors struct{}
+// Call is the memory of a direct write.
+type Call struct{}
 
-// NewWriter returns nil.
-func NewWriter(net.Conn) *Writer { return nil }
+// NewWriter returns the zero value.
+func NewWriter(net.Conn) Writer { return Writer{} }
+
+// Exists reports that there is no way to write.
+func (*Writer) Exists() bool { return false }
 
 // Write is not called where there is no Writer.
-func (*Writer) Write(net.Buffers, *Vectors, bool) (int, error) { panic("no direct writes") }
+func (*Writer) Write(net.Buffers, *Call, bool) (int, error) { panic("no direct writes") }
 
 // WritePipe is not called where there is no Writer.
-func (*Writer) WritePipe(int, net.Buffers, *Vectors) (int, error) { panic("no direct writes") }
+func (*Writer) WritePipe(int, net.Buffers, *Call) (int, error) { panic("no direct writes") }

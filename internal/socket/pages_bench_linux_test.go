@@ -29,9 +29,9 @@ func BenchmarkPass(b *testing.B) {
 
 // audience are viewers with room for a run each.
 type audience struct {
-	viewers []*Writer
+	viewers []Writer
 	clients []*net.TCPConn
-	memory  Vectors
+	memory  Call
 }
 
 func newAudience(tb testing.TB, viewers int) *audience {

@@ -15,7 +15,7 @@ import (
 // onlooker is a viewer whose sockets have less room than a run needs.
 type onlooker struct {
 	client *net.TCPConn
-	w      *Writer
+	w      Writer
 	front  []byte
 	// draining is done when the rest of the last run is written.
 	draining sync.WaitGroup
@@ -37,7 +37,7 @@ func newOnlooker(t *testing.T, front []byte) *onlooker {
 // write the rest, for which there are no pages. It reports whether some of it came
 // from a pipe, and not all.
 func (o *onlooker) serve(t *testing.T, pages *Pages, run []byte) (cut bool) {
-	memory, step := new(Vectors), net.Buffers{o.front, run}
+	memory, step := new(Call), net.Buffers{o.front, run}
 	write := func() (int, error) { return o.w.Write(step, memory, false) }
 	pipe := pages.Pipe(o.front, run, nil)
 	if pipe >= 0 {

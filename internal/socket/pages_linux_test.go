@@ -74,7 +74,7 @@ func pipeOf(t *testing.T, p *Pages, front, shared, end []byte) int {
 func TestPipesAreSentWithoutTheirDescriptor(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
-	var memory Vectors
+	var memory Call
 	var pages Pages
 	shared := pattern(30_001)
 	for _, c := range []struct{ front, end string }{{"", ""}, {"7531\r\n", "\r\n"}, {"\x82\x7e", ""}} {
@@ -100,7 +100,7 @@ func TestPipesAreSentWithoutTheirDescriptor(t *testing.T) {
 func TestPipesAreSentAsFarAsTheSocketTakesThem(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
-	var memory Vectors
+	var memory Call
 	var pages Pages
 	defer pages.Close()
 	shared := pattern(200_003)
@@ -212,7 +212,7 @@ func TestAPipeThatIsThereAllocatesNothing(t *testing.T) {
 	server, client := pair(t)
 	go func() { _, _ = io.Copy(io.Discard, client) }()
 	w := NewWriter(server)
-	var memory Vectors
+	var memory Call
 	var pages Pages
 	defer pages.Close()
 	front, shared := []byte("front"), make([]byte, minPages)
@@ -249,7 +249,7 @@ func TestWhatCannotBeSentFromAPipeIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Close(directory) }()
-	var memory Vectors
+	var memory Call
 	step := net.Buffers{[]byte("front"), pattern(9000), []byte("end")}
 	want := bytes.Join(step, nil)
 	for name, pipe := range map[string]int{
@@ -270,7 +270,7 @@ func TestWhatCannotBeSentFromAPipeIsWritten(t *testing.T) {
 func TestTheFirstErrorOfASocketIsTold(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
-	var memory Vectors
+	var memory Call
 	var pages Pages
 	defer pages.Close()
 	shared := pattern(minPages)
@@ -311,7 +311,7 @@ func TestTheFirstDescriptorIsOneAsAnyOther(t *testing.T) {
 		_ = unix.Close(input)
 	}()
 	w := NewWriter(server)
-	var memory Vectors
+	var memory Call
 	var pages Pages
 	shared := pattern(minPages)
 	for range 2 {

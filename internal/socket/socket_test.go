@@ -83,11 +83,11 @@ func TestNothingThatATurnIsAskedForIsLost(t *testing.T) {
 func TestDirectWritesTakeWhatTheSocketTakes(t *testing.T) {
 	server, client := pair(t)
 	w := NewWriter(server)
-	if w == nil {
+	if !w.Exists() {
 		t.Log("this system has no direct writes")
 		return
 	}
-	var memory Vectors
+	var memory Call
 	n, err := w.Write(net.Buffers{[]byte("one"), []byte("two")}, &memory, false)
 	if n != 6 || err != nil {
 		t.Fatalf("wrote %d, %v", n, err)
@@ -111,7 +111,7 @@ func TestDirectWritesTakeWhatTheSocketTakes(t *testing.T) {
 
 func TestOnlyTCPIsWrittenDirectly(t *testing.T) {
 	server, _ := pair(t)
-	if NewWriter(wrapped{server}) != nil {
+	if w := NewWriter(wrapped{server}); w.Exists() {
 		t.Error("a wrapper is written directly")
 	}
 	if Innermost(wrapped{wrapped{server}}) != net.Conn(server) {

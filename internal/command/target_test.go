@@ -27,6 +27,7 @@ func (s *session) RequestReconnect(tcURL string) bool {
 func (*session) Leaving() bool         { return false }
 func (*session) Silent() time.Duration { return 0 }
 func (*session) Wake(stream.Pages)     {}
+func (*session) Expect()               {}
 
 func TestARequestToReconnectReachesTheSessionsOfItsChannel(t *testing.T) {
 	r := &scripted{answers: healthy}

@@ -184,6 +184,9 @@ func (f *fan) wakeAll() {
 // must not wait for the end of a large pass.
 func wake(viewers []stream.Viewer, pages stream.Pages) {
 	for i, v := range viewers {
+		if i+1 < len(viewers) {
+			viewers[i+1].Expect()
+		}
 		v.Wake(pages)
 		if i%partSize == partSize-1 {
 			runtime.Gosched()

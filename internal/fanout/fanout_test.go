@@ -36,6 +36,8 @@ type viewer struct {
 	start time.Time
 }
 
+func (v *viewer) Expect() {}
+
 func (v *viewer) Wake(stream.Pages) {
 	v.mu.Lock()
 	v.woken = append(v.woken, time.Since(v.start))
@@ -296,6 +298,8 @@ type reader struct {
 	had, late bool
 }
 
+func (r *reader) Expect() {}
+
 func (r *reader) Wake(pages stream.Pages) {
 	time.Sleep(time.Millisecond)
 	r.had, r.late = pages != nil, r.pages.closed > 0
@@ -339,3 +343,4 @@ func TestPagesAreClosedBehindAPanic(t *testing.T) {
 type panicking struct{}
 
 func (panicking) Wake(stream.Pages) { panic("a fault") }
+func (panicking) Expect()           {}

@@ -13,6 +13,7 @@ import (
 	"github.com/AgustinSRG/rtmp-server/internal/faultinject"
 	"github.com/AgustinSRG/rtmp-server/internal/media"
 	"github.com/AgustinSRG/rtmp-server/internal/rtmp"
+	"github.com/AgustinSRG/rtmp-server/internal/socket"
 	"github.com/AgustinSRG/rtmp-server/internal/stream"
 )
 
@@ -38,6 +39,9 @@ type flow struct {
 // writing look again. It never waits for the player.
 func (v *viewer) Wake(pages stream.Pages) { v.wake(true, pages) }
 
+// Expect implements stream.Viewer.
+func (v *viewer) Expect() { socket.Fetch(v) }
+
 func (v *viewer) wake(pass bool, pages stream.Pages) {
 	if v.turn.Take() {
 		v.serve(pass, pages)
@@ -49,6 +53,7 @@ func (v *viewer) serve(pass bool, pages stream.Pages) {
 	defer v.isolate()
 	b := batches.Get().(*batch)
 	b.pass, b.pages = pass, pages
+	v.out.direct.Fetch()
 	for {
 		ended := v.gather(b)
 		more := b.full() && !b.common()

@@ -431,3 +431,4 @@ func TestEveryStreamIsClosedAlthoughClosingPanics(t *testing.T) {
 type nobody struct{}
 
 func (nobody) Wake(stream.Pages) {}
+func (nobody) Expect()           {}

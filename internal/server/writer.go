@@ -121,6 +121,9 @@ func (w *writer) close() {
 // writing look again. It never waits for the peer.
 func (w *writer) Wake(pages stream.Pages) { w.wake(true, pages) }
 
+// Expect implements stream.Viewer.
+func (w *writer) Expect() { socket.Fetch(w) }
+
 // flush is Wake for everything that is not a pass of the fan-out.
 func (w *writer) flush() { w.wake(false, nil) }
 
@@ -135,6 +138,7 @@ func (w *writer) serve(pass bool, pages stream.Pages) {
 	defer w.isolate()
 	b := batches.Get().(*batch)
 	b.pass, b.pages = pass, pages
+	w.nc.direct.Fetch()
 	for {
 		closed := w.gather(b)
 		more := b.full() && !b.common()

@@ -17,7 +17,12 @@ import (
 // calls the way through the scheduler, which costs more than the kernel needs
 // for a small write. It belongs to whoever has the turn of the connection, and is
 // kept by value, beside what else that finds there. The zero value writes nothing.
-type Writer struct{ raw syscall.RawConn }
+type Writer struct {
+	raw syscall.RawConn
+	// descriptor is where package net keeps the descriptor: a hint for
+	// [Writer.Fetch], and nothing else relies on it.
+	descriptor uintptr
+}
 
 // Call is the memory of a direct write, apart from the Writer: idle connections have
 // none, and a pass finds all of it in the processor's cache. It is for one write after
@@ -46,7 +51,7 @@ func NewWriter(nc net.Conn) Writer {
 	if err != nil {
 		return Writer{}
 	}
-	return Writer{raw: raw}
+	return Writer{raw: raw, descriptor: *(*uintptr)(unsafe.Pointer(tcp))} // #nosec G103 -- its first word, whatever that is
 }
 
 // Exists reports whether there is a way to write.
@@ -159,3 +164,6 @@ func (c *Call) try(fd uintptr) bool {
 		return true
 	}
 }
+
+// Fetch has the processor fetch what a write needs of the socket, see [Fetch].
+func (w *Writer) Fetch() { fetch(w.descriptor, unsafe.Sizeof(w.descriptor)) }

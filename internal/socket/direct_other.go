@@ -17,6 +17,9 @@ func NewWriter(net.Conn) Writer { return Writer{} }
 // Exists reports that there is no way to write.
 func (*Writer) Exists() bool { return false }
 
+// Fetch does nothing.
+func (*Writer) Fetch() {}
+
 // Write is not called where there is no Writer.
 func (*Writer) Write(net.Buffers, *Call, bool) (int, error) { panic("no direct writes") }
 

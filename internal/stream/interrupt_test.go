@@ -11,6 +11,7 @@ import (
 type sleeper struct{ woken atomic.Int32 }
 
 func (s *sleeper) Wake(Pages) { s.woken.Add(1) }
+func (s *sleeper) Expect()    {}
 
 // interrupted is a channel whose publisher was cut off while somebody watched.
 type interrupted struct {

@@ -45,6 +45,7 @@ func (s *session) Silent() time.Duration { return s.silent }
 func (s *session) Leaving() bool { return s.leaving.Load() }
 
 func (s *session) Wake(Pages) {}
+func (s *session) Expect()    {}
 
 // watches reports whether a session is among the viewers of a publication.
 func (s *session) watches(p *Publication) bool {

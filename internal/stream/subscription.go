@@ -7,6 +7,8 @@ type Viewer interface {
 	// expires, without any lock held, for one viewer after the other: it must
 	// not block. The pages are those of the pass; nil if there are none.
 	Wake(pages Pages)
+	// Expect tells that Wake is called soon, so that what it needs can be brought near.
+	Expect()
 }
 
 // Pages are pipes that the kernel sends from, for what many viewers of a pass of the

@@ -20,6 +20,7 @@ type memory struct {
 type onlooker struct{}
 
 func (onlooker) Wake(stream.Pages)            {}
+func (onlooker) Expect()                      {}
 func (onlooker) Kick(stream.Reason)           {}
 func (onlooker) RequestReconnect(string) bool { return false }
 

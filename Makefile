@@ -31,6 +31,7 @@ unit:
 	$(GO) test -race -count=1 $(UNIT)
 	$(GO) test -race -count=1 -tags portable ./internal/socket ./internal/httpflv ./internal/server ./test/scenarios
 	$(GO) test -race -count=1 -tags faultinject ./internal/faultinject
+	$(GO) test -count=1 -run AllocatesNothing ./internal/server # the race detector makes pools forget
 
 e2e: packages ## end-to-end tests with real programs
 	$(GO) test -race -count=1 -timeout 8m ./test/e2e/...

@@ -6,4 +6,6 @@
 // garbage does not help, what is kept for newcomers is dropped as well, and if that is
 // not enough, the viewers are closed that are farthest behind. Under eight tenths
 // everything is as before. Publishers, and viewers who keep up, are never touched.
+//
+// Where there is memory to spare, a Watch has garbage collected less often.
 package memory

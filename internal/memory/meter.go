@@ -8,7 +8,7 @@ import (
 
 // meter measures this process and its cgroup.
 type meter struct {
-	samples [5]metrics.Sample
+	samples [6]metrics.Sample
 	cgroup  *cgroup
 }
 
@@ -19,6 +19,7 @@ const (
 	sampleFree            // what of it is free and was not
 	sampleObjects         // what objects take, dead ones included
 	sampleLive            // what they took at the end of the last collection
+	sampleGrowth          // GOGC
 )
 
 func newMeter(group *cgroup) *meter {
@@ -29,6 +30,7 @@ func newMeter(group *cgroup) *meter {
 		sampleFree:     "/memory/classes/heap/free:bytes",
 		sampleObjects:  "/memory/classes/heap/objects:bytes",
 		sampleLive:     "/gc/heap/live:bytes",
+		sampleGrowth:   "/gc/gogc:percent",
 	} {
 		m.samples[i].Name = name
 	}
@@ -47,6 +49,7 @@ func (m *meter) read() reading {
 	metrics.Read(m.samples[:])
 	free := m.bytes(sampleFree)
 	r := reading{
+		live:    m.bytes(sampleLive),
 		heap:    m.bytes(sampleTotal) - m.bytes(sampleReleased) - free,
 		garbage: max(0, m.bytes(sampleObjects)-m.bytes(sampleLive)),
 	}
@@ -64,3 +67,13 @@ func (m *meter) collect() {
 	}
 	runtime.GC()
 }
+
+// growth returns how far the heap grows between collections, in percent of what lives
+// in it, and -1 if nothing is collected: the largest number, as the runtime tells it.
+func (m *meter) growth() int {
+	metrics.Read(m.samples[sampleGrowth:])
+	return int(m.bytes(sampleGrowth))
+}
+
+// grow sets it. The process stands still for a moment.
+func (m *meter) grow(percent int) { debug.SetGCPercent(percent) }

@@ -12,8 +12,9 @@ type reading struct {
 	// heap is what the Go runtime uses, and group what all processes of the cgroup
 	// do, with the kernel's buffers.
 	heap, group int64
-	// garbage is how much of it a collection would free, at most.
-	garbage int64
+	// garbage is how much of it a collection would free, at most, and live what the
+	// last one left.
+	garbage, live int64
 }
 
 // full returns which part of the limit is used, with garbage and without.

@@ -50,7 +50,11 @@ type Watch struct {
 	meter   interface {
 		read() reading
 		collect()
+		grow(percent int)
 	}
+
+	// growth is that of the heap, in percent.
+	growth int
 
 	pressure  pressure
 	collected time.Time
@@ -70,7 +74,8 @@ func NewWatch(options Options) *Watch {
 	if options.CacheBytes == 0 {
 		options.CacheBytes = math.MaxInt64
 	}
-	return &Watch{options: options, meter: newMeter(options.Limit.cgroup)}
+	m := newMeter(options.Limit.cgroup)
+	return &Watch{options: options, meter: m, growth: m.growth()}
 }
 
 // Run watches until ctx ends.
@@ -94,6 +99,7 @@ func (w *Watch) look(now time.Time) {
 		w.trim()
 	}
 	w.tellTrimmed(now)
+	w.suit(r)
 	all, live := w.options.Limit.full(r)
 	verdict := w.pressure.decide(all, live, false)
 	if verdict == refuse {
@@ -114,6 +120,14 @@ func (w *Watch) look(now time.Time) {
 		w.shed(w.options.Limit.excess(r))
 	case calm:
 		w.end(now)
+	}
+}
+
+// suit has the heap grow as far as suits what lives in it.
+func (w *Watch) suit(r reading) {
+	if growth := suitable(w.growth, r.live, w.options.Limit.Heap); growth != w.growth {
+		w.growth = growth
+		w.meter.grow(growth)
 	}
 }
 

@@ -23,6 +23,7 @@ type process struct {
 	refused       uint64
 	collections   int
 	looks         int // into the caches
+	grown         int // how often the growth was set
 	log           bytes.Buffer
 }
 
@@ -34,8 +35,11 @@ func (p *process) read() reading {
 	for _, v := range p.viewers {
 		r.heap += v
 	}
+	r.live = r.heap - r.garbage
 	return r
 }
+
+func (p *process) grow(int) { p.grown++ }
 
 func (p *process) collect() {
 	p.collections++

@@ -216,8 +216,9 @@ func stalledTable(results []result) *table {
 
 func ingestTable(results []result) *table {
 	t := &table{
-		title:   fmt.Sprintf("Ingest: %d publishers of %s, no players", ingestPublishers, streamLabel),
-		note:    "CPU seconds per GB received, minimum / median / maximum of the rounds; ratios are to the same round.",
+		title: fmt.Sprintf("Ingest: %d publishers of %s, no players", ingestPublishers, streamLabel),
+		note: fmt.Sprintf("CPU seconds per GB received, minimum / median / maximum of %d times as many rounds; ratios are to the same round.",
+			ingestTurns),
 		columns: []string{"server", "CPU s/GB", "x nginx-rtmp", "GB received", "generator CPU %", ""},
 	}
 	for _, s := range kinds(results, stepIngest) {

@@ -19,10 +19,6 @@ func (v *viewer) endBehind() bool {
 		return false
 	}
 	// It would hold all that until it has read a goodbye.
-	if v.out.conn == nil {
-		close(v.dropped)
-	} else {
-		v.out.cut()
-	}
+	v.cut()
 	return true
 }

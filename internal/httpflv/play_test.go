@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -323,5 +325,44 @@ func TestViewersComeAndGo(t *testing.T) {
 	}
 	for len(f.Sessions()) > 0 {
 		p.send("v")
+	}
+}
+
+// fragile is the answer to a request of HTTP/2, and notes when it is touched.
+type fragile struct {
+	http.ResponseWriter // nil: only what is below may be called
+	touched             atomic.Bool
+}
+
+func (a *fragile) SetWriteDeadline(time.Time) error {
+	a.touched.Store(true)
+	return nil
+}
+
+// The handler may return while the server closes, and nobody may touch its answer then.
+func TestClosingLeavesAnswersToTheirHandlers(t *testing.T) {
+	f := newFixture(t, nil)
+	a := new(fragile)
+	v := &viewer{server: f.Server, dropped: make(chan struct{})}
+	v.turn.Take()
+	f.mu.Lock()
+	f.viewers[v] = struct{}{}
+	f.mu.Unlock()
+	f.attach(v, answerOutlet(a))
+	for range 2 {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	f.mu.Lock()
+	delete(f.viewers, v)
+	f.mu.Unlock()
+	select {
+	case <-v.dropped:
+	default:
+		t.Error("the handler was not told")
+	}
+	if a.touched.Load() {
+		t.Error("the answer was touched")
 	}
 }

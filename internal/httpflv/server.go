@@ -282,7 +282,7 @@ func (s *Server) Close() error {
 		failed = append(failed, h.Close())
 	}
 	for _, v := range s.cutOff() {
-		v.out.cut()
+		v.cut()
 	}
 	return errors.Join(failed...)
 }

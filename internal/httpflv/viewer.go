@@ -53,6 +53,7 @@ type viewer struct {
 	// dropped is closed to have the answer cut to a request of HTTP/2, which nobody may
 	// touch any more once its handler has returned.
 	dropped chan struct{}
+	drop    sync.Once
 	waiting *time.Timer // for the channel to go live
 	pings   *time.Timer // of a WebSocket, else nil
 
@@ -150,6 +151,15 @@ func (v *viewer) abandon() {
 		v.out.cut()
 	}
 	v.say()
+}
+
+// cut ends the way to a viewer at once, whoever writes to it.
+func (v *viewer) cut() {
+	if v.out.conn == nil {
+		v.drop.Do(func() { close(v.dropped) })
+	} else {
+		v.out.cut()
+	}
 }
 
 // undo forgets a viewer that was never served.
